@@ -1,0 +1,99 @@
+"""The configuration of every job: one tree, checked once, written resolved into each run folder.
+
+Degrees, km/h and percentages live only here and are converted where they are read.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RoadKind = Literal["rural", "highway", "town"]
+WeatherName = Literal["clear", "fog", "dusk"]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused and instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class RoadConfig(Section):
+    """Where to drive: a map file, or a kind of generated road."""
+
+    map: Path | None = Field(None, description="OpenDRIVE file; overrides kind")
+    kind: RoadKind = Field("town", description="kind of generated road")
+    pool: int = Field(32, ge=1, le=4096, description="how many different roads training and evaluation draw from")
+
+
+class SimConfig(Section):
+    """Worlds, traffic and time."""
+
+    worlds: int = Field(1, ge=1, le=65536)
+    actors: int = Field(20, ge=1, le=256, description="ego, vehicles and people of one world")
+    pedestrians: int = Field(4, ge=0, le=128, description="how many of the actors are people")
+    dt_s: float = Field(0.1, gt=0.0, le=0.5)
+    seconds: float = Field(20.0, gt=0.0, le=3600.0, description="length of an episode")
+    route_m: float = Field(250.0, ge=20.0, le=20000.0, description="length of the ego's route")
+
+
+class CameraConfig(Section):
+    """The front camera."""
+
+    width_px: int = Field(320, ge=16, le=4096)
+    height_px: int = Field(192, ge=16, le=4096)
+    fov_deg: float = Field(90.0, gt=10.0, lt=150.0, description="horizontal field of view")
+    x_ego_m: float = 1.6
+    z_ego_m: float = 1.5
+    pitch_deg: float = Field(4.0, ge=-45.0, le=45.0, description="nose down positive")
+    supersample: int = Field(2, ge=1, le=4, description="colour samples per pixel and axis")
+
+
+class DetectorTraining(Section):
+    """roadloop train detector."""
+
+    data: Path | None = Field(None, description="folder made by roadloop render; rendered first where not given")
+    scenes: int = Field(4000, ge=8, description="frames to render where no data is given")
+    epochs: int = Field(12, ge=1)
+    batch: int = Field(16, ge=1)
+    learning_rate: float = Field(1.5e-3, gt=0.0)
+    weight_decay: float = Field(0.02, ge=0.0)
+
+
+class AgentTraining(Section):
+    """roadloop train agent."""
+
+    steps: int = Field(3_000_000, ge=1024)
+    worlds: int = Field(256, ge=1)
+    learning_rate: float = Field(5e-4, gt=0.0)
+    rollout: int = Field(64, ge=8, description="steps per world between updates")
+    minibatch: int = Field(4096, ge=64)
+    epochs: int = Field(4, ge=1)
+    gamma: float = Field(0.98, gt=0.0, le=1.0)
+
+
+class GanTraining(Section):
+    """roadloop train gan."""
+
+    steps: int = Field(3000, ge=1)
+    batch: int = Field(32, ge=2)
+    learning_rate: float = Field(2e-4, gt=0.0)
+
+
+class TrainConfig(Section):
+    detector: DetectorTraining = DetectorTraining()
+    agent: AgentTraining = AgentTraining()
+    gan: GanTraining = GanTraining()
+
+
+class Experiment(Section):
+    """The whole tree."""
+
+    seed: int = Field(0, ge=0, lt=2**31)
+    workers: int = Field(0, ge=0, le=1024, description="Ray workers; 0 runs everything in this process without Ray")
+    weather: WeatherName | Literal["any"] = "clear"
+    appearance: Literal["procedural", "gan"] = "procedural"
+    road: RoadConfig = RoadConfig()
+    sim: SimConfig = SimConfig()
+    camera: CameraConfig = CameraConfig()
+    train: TrainConfig = TrainConfig()

@@ -1,0 +1,256 @@
+"""The types that cross folders. Axes: B worlds, N actors, L lanes, P points, C cameras, H W pixels, K boxes (padded).
+
+All are dataclasses of torch tensors (float32 unless said), batch first. Every padded axis has a `valid` mask.
+Frames and units are in the names; `sim/frames.py` defines them.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+
+PATH_LANES = 4  # lanes an actor plans ahead, its own included
+
+
+class ActorKind(IntEnum):
+    """What an actor is; also the detector's classes, in this order."""
+
+    CAR = 0
+    TRUCK = 1
+    BUS = 2
+    PEDESTRIAN = 3
+
+
+class Semantic(IntEnum):
+    """Cityscapes label ids, the subset that Roadloop draws."""
+
+    UNLABELED = 0
+    EGO_VEHICLE = 1
+    ROAD = 7
+    SIDEWALK = 8
+    BUILDING = 11
+    WALL = 12
+    POLE = 17
+    TRAFFIC_LIGHT = 19
+    TRAFFIC_SIGN = 20
+    VEGETATION = 21
+    TERRAIN = 22
+    SKY = 23
+    PERSON = 24
+    CAR = 26
+    TRUCK = 27
+    BUS = 28
+
+
+SEMANTIC_OF_KIND = {
+    ActorKind.CAR: Semantic.CAR,
+    ActorKind.TRUCK: Semantic.TRUCK,
+    ActorKind.BUS: Semantic.BUS,
+    ActorKind.PEDESTRIAN: Semantic.PERSON,
+}
+
+
+@dataclass
+class LaneGraph:
+    """The driving lanes of one or more maps as flat arrays: constant, shared by all worlds that drive on them.
+
+    Maps lie one behind the other in the lane axis; lane and sample indices are global, so only look-ups by position need
+    to know the map. Ragged lists are CSR: `x_first` has one entry more than the rows and bounds each row's slice of `x`.
+    A lane's samples are equally spaced by `step_m` (about 1 m) and include both ends, in the direction of travel.
+    """
+
+    # Samples (P,)
+    xy_world_m: torch.Tensor  # (P, 2) lane centre
+    z_world_m: torch.Tensor  # (P,)
+    yaw_world_rad: torch.Tensor  # (P,) direction of travel, continuous along a lane
+    curvature_1pm: torch.Tensor  # (P,) left positive
+    width_m: torch.Tensor  # (P,)
+    sample_lane: torch.Tensor  # (P,) int32
+    # Lanes (L,)
+    sample_first: torch.Tensor  # (L + 1,) int32
+    length_m: torch.Tensor  # (L,)
+    step_m: torch.Tensor  # (L,)
+    speed_limit_mps: torch.Tensor  # (L,)
+    is_junction: torch.Tensor  # (L,) bool: a connecting lane inside a junction
+    left_lane: torch.Tensor  # (L,) int32 neighbour of the same direction to change to; valid where has_left
+    has_left: torch.Tensor  # (L,) bool
+    right_lane: torch.Tensor  # (L,) int32
+    has_right: torch.Tensor  # (L,) bool
+    successor_first: torch.Tensor  # (L + 1,) int32
+    successor: torch.Tensor  # int32
+    predecessor_first: torch.Tensor  # (L + 1,) int32
+    predecessor: torch.Tensor  # int32
+    # Conflicts: other lanes of the same junction whose corridors overlap this lane's, with both overlaps' extents
+    conflict_first: torch.Tensor  # (L + 1,) int32
+    conflict_lane: torch.Tensor  # (E,) int32
+    conflict_span_m: torch.Tensor  # (E, 4) own start, own end, other start, other end
+    conflict_yields: torch.Tensor  # (E,) bool: this lane gives way to the other one
+    # Maps (M,)
+    lane_first: torch.Tensor  # (M + 1,) int32
+    # Position look-up: a grid of square cells per map; each lists the lane samples within its reach
+    grid_cell_m: float
+    grid_origin_world_m: torch.Tensor  # (M, 2) lower left corner
+    grid_shape: torch.Tensor  # (M, 2) int32 columns (x), rows (y)
+    grid_first: torch.Tensor  # (M,) int32 index of the map's first cell; cells are row-major in y, then x
+    cell_first: torch.Tensor  # (cells + 1,) int32
+    cell_sample: torch.Tensor  # int32
+    # Drivable surface: signed distance to its edge (inside positive), sampled at cell corners
+    edge_cell_m: float
+    edge_origin_world_m: torch.Tensor  # (M, 2)
+    edge_shape: torch.Tensor  # (M, 2) int32 columns, rows
+    edge_first: torch.Tensor  # (M,) int32
+    edge_distance_m: torch.Tensor  # flat, clipped to +-8 m
+
+
+@dataclass
+class World:
+    """What stays constant during an episode."""
+
+    lanes: LaneGraph
+    map_index: torch.Tensor  # (B,) int32 which of the graph's maps
+    seed: torch.Tensor  # (B,) int64: a world's episode is a function of its seed and its map alone
+    dt_s: float
+    kind: torch.Tensor  # (B, N) int32 ActorKind
+    size_m: torch.Tensor  # (B, N, 3) length, width, height
+    wheelbase_m: torch.Tensor  # (B, N); 0 for people. The box centre lies wheelbase/2 ahead of the rear axle.
+    appearance_id: torch.Tensor  # (B, N) int32 picks body shape and paint
+    desired_speed_factor: torch.Tensor  # (B, N) of the speed limit (walking speed in m/s for people)
+    time_gap_s: torch.Tensor  # (B, N) IDM headway
+    max_accel_mps2: torch.Tensor  # (B, N)
+    comfort_decel_mps2: torch.Tensor  # (B, N)
+    controlled: torch.Tensor  # (B, N) bool: moved by Action instead of by the traffic model
+    route_lane: torch.Tensor  # (B, R) int32 the ego's lanes, first to last
+    route_valid: torch.Tensor  # (B, R) bool
+    route_length_m: torch.Tensor  # (B,) from the ego's start to the goal
+    walk_from_world_m: torch.Tensor  # (B, N, 2) people walk between these two points
+    walk_to_world_m: torch.Tensor  # (B, N, 2)
+
+
+@dataclass
+class State:
+    """What a step changes; preallocated and stepped in place."""
+
+    tick: torch.Tensor  # (B,) int64
+    valid: torch.Tensor  # (B, N) bool
+    xy_world_m: torch.Tensor  # (B, N, 2) rear-axle centre (body centre for people)
+    z_world_m: torch.Tensor  # (B, N)
+    yaw_world_rad: torch.Tensor  # (B, N)
+    speed_mps: torch.Tensor  # (B, N)
+    accel_mps2: torch.Tensor  # (B, N)
+    steer_rad: torch.Tensor  # (B, N)
+    yaw_rate_radps: torch.Tensor  # (B, N)
+    path_lane: torch.Tensor  # (B, N, PATH_LANES) int32: the lane it is on and those it will take
+    path_valid: torch.Tensor  # (B, N, PATH_LANES) bool
+    lane_s_m: torch.Tensor  # (B, N) along path_lane[0]
+    lane_lateral_m: torch.Tensor  # (B, N) left of its centre
+    walk_s_m: torch.Tensor  # (B, N) people: along their walk
+    route_index: torch.Tensor  # (B,) int32 index of the ego's current lane in its route
+    progress_m: torch.Tensor  # (B,) the ego's furthest progress along its route
+    collided: torch.Tensor  # (B, N) bool, this tick
+    collided_with: torch.Tensor  # (B, N) int32 lowest index of the other actor; valid where collided
+    offroad: torch.Tensor  # (B, N) bool, this tick: a corner is off the drivable surface
+
+
+@dataclass
+class Action:
+    """Commands for the controlled actors; rows that are not valid coast (zero acceleration, steering held)."""
+
+    accel_mps2: torch.Tensor  # (B, N)
+    steer_rad: torch.Tensor  # (B, N)
+    valid: torch.Tensor  # (B, N) bool
+
+
+@dataclass
+class Route:
+    """Where to go, as the car knows it: points along the planned lanes ahead, in the ego frame."""
+
+    xy_ego_m: torch.Tensor  # (B, P, 2) every ROUTE_STEP_M, the first beside the rear axle
+    speed_limit_mps: torch.Tensor  # (B, P)
+    valid: torch.Tensor  # (B, P) bool: false beyond the end of the route
+    lateral_m: torch.Tensor  # (B,) ego left of the lane centre
+    heading_rad: torch.Tensor  # (B,) ego yaw minus lane yaw
+    remaining_m: torch.Tensor  # (B,)
+
+
+ROUTE_STEP_M = 2.0
+ROUTE_POINTS = 32
+
+
+@dataclass
+class EgoState:
+    """What the car's own sensors say about itself (odometry)."""
+
+    speed_mps: torch.Tensor  # (B,)
+    accel_mps2: torch.Tensor  # (B,)
+    steer_rad: torch.Tensor  # (B,)
+    yaw_rate_radps: torch.Tensor  # (B,)
+    wheelbase_m: torch.Tensor  # (B,)
+    size_m: torch.Tensor  # (B, 3)
+    time_s: torch.Tensor  # (B,)
+
+
+@dataclass
+class CameraModel:
+    """Pinhole cameras of one rig, the same in every world."""
+
+    width_px: int
+    height_px: int
+    focal_px: torch.Tensor  # (C,) square pixels
+    center_px: torch.Tensor  # (C, 2) principal point (u, v)
+    ego_from_camera: torch.Tensor  # (C, 4, 4)
+
+
+@dataclass
+class SensorFrame:
+    """All the car may know of one tick."""
+
+    rgb: torch.Tensor  # (B, C, H, W, 3) uint8
+    camera: CameraModel
+    ego: EgoState
+
+
+@dataclass
+class Boxes2D:
+    """Labels in pixels, corners (u_min, v_min, u_max, v_max), sorted by actor index."""
+
+    amodal_px: torch.Tensor  # (B, C, K, 4) the whole silhouette, not clipped by the image
+    visible_px: torch.Tensor  # (B, C, K, 4) what is seen; all zero where nothing is
+    visible_pixels: torch.Tensor  # (B, C, K) int32
+    occlusion: torch.Tensor  # (B, C, K) share of the silhouette inside the image that others hide
+    truncation: torch.Tensor  # (B, C, K) share of the amodal box outside the image
+    kind: torch.Tensor  # (B, C, K) int32 ActorKind
+    actor: torch.Tensor  # (B, C, K) int32 index of the actor, as in `instance` - 1
+    valid: torch.Tensor  # (B, C, K) bool: in front of the camera and at least one pixel of it inside the image
+
+
+@dataclass
+class Boxes3D:
+    """Boxes in the ego frame: the same type for labels and for estimates."""
+
+    center_ego_m: torch.Tensor  # (B, K, 3) box centre
+    size_m: torch.Tensor  # (B, K, 3) length, width, height
+    yaw_ego_rad: torch.Tensor  # (B, K)
+    velocity_ego_mps: torch.Tensor  # (B, K, 2) over ground, in ego axes
+    kind: torch.Tensor  # (B, K) int32 ActorKind
+    score: torch.Tensor  # (B, K) 1 for labels
+    track_id: torch.Tensor  # (B, K) int32 actor index for labels
+    valid: torch.Tensor  # (B, K) bool
+
+
+@dataclass
+class GroundTruth:
+    """Labels of one tick: another object than SensorFrame, so that nothing can peek."""
+
+    depth_m: torch.Tensor  # (B, C, H, W) along the optical axis; `inf` in the sky
+    semantic: torch.Tensor  # (B, C, H, W) uint8 Semantic
+    instance: torch.Tensor  # (B, C, H, W) int16: actor index + 1; 0 for everything else
+    boxes_2d: Boxes2D
+    boxes_3d: Boxes3D  # every valid actor except the ego, in actor order
+
+
+@dataclass
+class Percept:
+    """What the car believes."""
+
+    objects: Boxes3D
+    time_s: torch.Tensor  # (B,)
