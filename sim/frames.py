@@ -31,17 +31,23 @@ def rotate_2d(xy: torch.Tensor, yaw_rad: torch.Tensor) -> torch.Tensor:
     return torch.stack((cos * x - sin * y, sin * x + cos * y), dim=-1)
 
 
-def ego_from_world_xy(xy_world_m: torch.Tensor, ego_xy_world_m: torch.Tensor, ego_yaw_world_rad: torch.Tensor) -> torch.Tensor:
+def ego_from_world_xy(
+    xy_world_m: torch.Tensor, ego_xy_world_m: torch.Tensor, ego_yaw_world_rad: torch.Tensor
+) -> torch.Tensor:
     """World points (B, K, 2) in metres to the ego frame of ego poses (B, 2), (B,)."""
     return rotate_2d(xy_world_m - ego_xy_world_m[:, None], -ego_yaw_world_rad[:, None])
 
 
-def world_from_ego_xy(xy_ego_m: torch.Tensor, ego_xy_world_m: torch.Tensor, ego_yaw_world_rad: torch.Tensor) -> torch.Tensor:
+def world_from_ego_xy(
+    xy_ego_m: torch.Tensor, ego_xy_world_m: torch.Tensor, ego_yaw_world_rad: torch.Tensor
+) -> torch.Tensor:
     """Ego points (B, K, 2) in metres to the world frame, for ego poses (B, 2), (B,)."""
     return rotate_2d(xy_ego_m, ego_yaw_world_rad[:, None]) + ego_xy_world_m[:, None]
 
 
-def ego_from_camera(xyz_ego_m: tuple[float, float, float], pitch_rad: float = 0.0, yaw_rad: float = 0.0) -> torch.Tensor:
+def ego_from_camera(
+    xyz_ego_m: tuple[float, float, float], pitch_rad: float = 0.0, yaw_rad: float = 0.0
+) -> torch.Tensor:
     """The (4, 4) pose of a camera mounted at `xyz_ego_m`, turned left by yaw and nose-down by pitch."""
     cp, sp, cy, sy = math.cos(pitch_rad), math.sin(pitch_rad), math.cos(yaw_rad), math.sin(yaw_rad)
     # R_z(yaw) @ R_y(pitch): a positive rotation about y (left) lowers the nose.
@@ -52,7 +58,9 @@ def ego_from_camera(xyz_ego_m: tuple[float, float, float], pitch_rad: float = 0.
     return pose
 
 
-def world_from_ego(xy_world_m: torch.Tensor, yaw_world_rad: torch.Tensor, z_world_m: torch.Tensor | None = None) -> torch.Tensor:
+def world_from_ego(
+    xy_world_m: torch.Tensor, yaw_world_rad: torch.Tensor, z_world_m: torch.Tensor | None = None
+) -> torch.Tensor:
     """The (B, 4, 4) poses of egos at (B, 2), (B,), standing upright at height (B,), 0 where not given."""
     pose = torch.eye(4, device=xy_world_m.device).repeat(len(xy_world_m), 1, 1)
     cos, sin = torch.cos(yaw_world_rad), torch.sin(yaw_world_rad)
