@@ -22,7 +22,7 @@ class RoadConfig(Section):
     """Where to drive: a map file, or a kind of generated road."""
 
     map: Path | None = Field(None, description="OpenDRIVE file; overrides kind")
-    kind: RoadKind = Field("town", description="kind of generated road")
+    kind: Literal[RoadKind, "any"] = Field("town", description="kind of generated road; any mixes them by seed")
     pool: int = Field(32, ge=1, le=4096, description="how many different roads training and evaluation draw from")
 
 
@@ -86,14 +86,44 @@ class TrainConfig(Section):
     gan: GanTraining = GanTraining()
 
 
+class DriveConfig(Section):
+    """roadloop drive: who drives, on what it sees, and how the video looks."""
+
+    agent: str = Field("ppo", description="ppo, classical, random or a weights file")
+    perception: str = Field("detector", description="detector, oracle or a weights file")
+    video_width_px: int = Field(640, ge=160, le=1920, description="width at which the video camera is rendered")
+
+
+class RenderConfig(Section):
+    """roadloop render."""
+
+    scenes: int = Field(64, ge=1, le=10_000_000)
+    batch: int = Field(8, ge=1, le=1024, description="scenes rendered together; results do not depend on the workers")
+    settle_s: float = Field(4.0, ge=0.0, le=120.0, description="traffic runs for this long before the frame is taken")
+
+
+class EvaluateConfig(Section):
+    """roadloop evaluate: held-out worlds; their seeds lie beyond every training seed."""
+
+    first_seed: int = Field(1_000_000, ge=1_000_000, lt=2**31, description="training uses seeds below one million")
+    episodes: int = Field(100, ge=1, le=1_000_000)
+    batch: int = Field(10, ge=1, le=1024, description="episodes driven together; results do not depend on the workers")
+    agents: tuple[str, ...] = Field(("ppo", "classical", "random"), min_length=1, description="rows of the table")
+    perceptions: tuple[str, ...] = Field(("oracle",), min_length=1, description="oracle, detector or weights files")
+    detector: str = Field("detector", description="weights that evaluate detector scores")
+
+
 class Experiment(Section):
     """The whole tree."""
 
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(0, ge=0, lt=2**31, description="the first seed; worlds of a job count up from it")
     workers: int = Field(0, ge=0, le=1024, description="Ray workers; 0 runs everything in this process without Ray")
-    weather: WeatherName | Literal["any"] = "clear"
-    appearance: Literal["procedural", "gan"] = "procedural"
+    weather: Literal[WeatherName, "any"] = "clear"
+    appearance: Literal["procedural", "gan", "any"] = "procedural"
     road: RoadConfig = RoadConfig()
     sim: SimConfig = SimConfig()
     camera: CameraConfig = CameraConfig()
     train: TrainConfig = TrainConfig()
+    drive: DriveConfig = DriveConfig()
+    render: RenderConfig = RenderConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()

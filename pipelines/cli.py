@@ -1,0 +1,243 @@
+"""The command line: `roadloop drive | render | train | evaluate | map | bench`.
+
+Only light modules are imported here; torch, Warp and Ray load inside the command that needs them.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from pipelines.config_io import load_experiment
+
+
+
+def _arg(metavar: str) -> Any:  # noqa: ANN401 (a tyro marker)
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+Text = Annotated[str | None, _arg("NAME")]
+File = Annotated[Path | None, _arg("FILE")]
+Folder = Annotated[Path | None, _arg("DIR")]
+Whole = Annotated[int | None, _arg("N")]
+Seconds = Annotated[float | None, _arg("S")]
+
+
+@dataclasses.dataclass(kw_only=True)
+class Common:
+    config: File = None
+    """YAML file with the settings that differ, or the name of a preset (smoke, town, ...)."""
+    set: tyro.conf.UseAppendAction[Annotated[list[str], _arg("KEY=VALUE")]] = dataclasses.field(default_factory=list)
+    """One setting, as in --set sim.actors=12; may be repeated."""
+    debug: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show the traceback of an error."""
+
+    def experiment(self, base: dict[str, Any] | None = None, **flags: Any) -> Any:  # noqa: ANN401
+        """The resolved configuration; a flag's `__` stands for the dot of its key."""
+        dotted = {key.replace("__", "."): value for key, value in flags.items()}
+        return load_experiment(self.config, self.set, dotted, base)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Drive(Common):
+    """Drive one car in closed loop and write drive.mp4, report.html and metrics.json."""
+
+    map: File = None
+    """OpenDRIVE file to drive on."""
+    road: Annotated[str | None, _arg("KIND")] = None
+    """Generated road to drive on: town, rural, highway or any."""
+    agent: Annotated[str | None, _arg("ppo|classical|random|PATH")] = None
+    """Who drives (default ppo)."""
+    perception: Annotated[str | None, _arg("detector|oracle|PATH")] = None
+    """What it sees with (default detector)."""
+    weather: Text = None
+    """clear, fog, dusk or any."""
+    appearance: Annotated[str | None, _arg("procedural|gan")] = None
+    """How surfaces and sky are painted."""
+    seed: Whole = None
+    """Picks the road, the traffic and the look (default 0)."""
+    seconds: Seconds = None
+    """How long to drive (default 20)."""
+    out: Folder = None
+    """Run folder (default runs/drive-...)."""
+
+    def run(self) -> None:
+        if self.map is not None and self.road is not None:
+            raise ValueError("--map and --road exclude each other: give a map file or a kind of generated road")
+        experiment = self.experiment(
+            road__map=self.map,
+            road__kind=self.road,
+            drive__agent=self.agent,
+            drive__perception=self.perception,
+            weather=self.weather,
+            appearance=self.appearance,
+            seed=self.seed,
+            sim__seconds=self.seconds,
+        )
+        _job("drive").drive(experiment, self.out)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Render(Common):
+    """Render labelled scenes: images/, semantic/ (Cityscapes label ids) and annotations.json (COCO)."""
+
+    scenes: Whole = None
+    """How many scenes."""
+    out: Folder = None
+    """Folder for the scenes; an interrupted job given the same folder goes on where it stopped."""
+    workers: Whole = None
+    """Ray workers; 0 renders in this process."""
+    seed: Whole = None
+    """Seed of the first scene; the others count up."""
+
+    def run(self) -> None:
+        base = {"road.kind": "any", "weather": "any", "appearance": "any"}
+        experiment = self.experiment(base, render__scenes=self.scenes, workers=self.workers, seed=self.seed)
+        _job("render_job").render(experiment, self.out)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Train(Common):
+    """Train the detector, the agent or the GAN; --resume goes on from a run's last checkpoint."""
+
+    what: Annotated[Literal["detector", "agent", "gan"], tyro.conf.Positional]
+    workers: Whole = None
+    """Workers of the Ray Train job; 0 trains in this process."""
+    resume: Annotated[Path | None, _arg("RUN")] = None
+    """Run folder of an earlier training to go on with."""
+    out: Folder = None
+    """Run folder (default runs/train-...)."""
+    seed: Whole = None
+    """Seed of the training."""
+
+    def run(self) -> None:
+        _job("train_job").train(self.what, self.experiment, {"workers": self.workers, "seed": self.seed}, self.out, self.resume)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Evaluate(Common):
+    """Score the detector, or agents in closed loop, on held-out worlds."""
+
+    what: Annotated[Literal["detector", "agent"], tyro.conf.Positional]
+    suite: File = None
+    """YAML file with settings of the suite: roads, weather, seeds, agents (like --config)."""
+    episodes: Whole = None
+    """How many held-out episodes (agent) or scenes (detector)."""
+    workers: Whole = None
+    """Ray workers; 0 evaluates in this process."""
+    out: Folder = None
+    """Run folder (default runs/evaluate-...); an interrupted job given the same folder goes on."""
+
+    def run(self) -> None:
+        if self.suite is not None and self.config is not None:
+            raise ValueError("--suite and --config exclude each other: a suite is a configuration file")
+        self.config = self.suite or self.config
+        base = {"agent": {"road.kind": "any"}, "detector": {"road.kind": "any", "weather": "any", "appearance": "any"}}
+        experiment = self.experiment(base[self.what], evaluate__episodes=self.episodes, workers=self.workers)
+        _job("evaluate").evaluate(self.what, experiment, self.out)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Map(Common):
+    """Read an OpenDRIVE map; write its driving lanes as CSV, draw it as PNG."""
+
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.xodr")]
+    csv: File = None
+    """Where to write the lane centres."""
+    png: File = None
+    """Where to draw the map."""
+
+    def run(self) -> None:
+        _job("map_job").describe_map(self.file, self.csv, self.png)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Bench(Common):
+    """Measure speed on one pinned core (or one GPU), beside what else is installed."""
+
+    what: Annotated[Literal["all", "sim", "camera", "loop", "train"], tyro.conf.Positional] = "all"
+    device: Annotated[str, _arg("cpu|cuda")] = "cpu"
+    """Where to measure."""
+    json: File = None
+    """Where to write the figures."""
+    worlds: Whole = None
+    """Worlds of the headline figure (default: as each benchmark documents)."""
+    actors: Whole = None
+    """Actors of one world."""
+
+    def run(self) -> None:
+        experiment = self.experiment(sim__worlds=self.worlds, sim__actors=self.actors)
+        sized = self.worlds is not None, self.actors is not None
+        _job("bench").bench(self.what, experiment, self.device, self.json, *sized)
+
+
+COMMANDS = {"drive": Drive, "render": Render, "train": Train, "evaluate": Evaluate, "map": Map, "bench": Bench}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; user errors end with one line on stderr and exit code 2."""
+    command = _parse(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        command.run()
+    except (ValueError, OSError) as error:
+        if command.debug:
+            raise
+        _fail(_one_line(error))
+    except KeyboardInterrupt:
+        print("roadloop: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _parse(arguments: list[str]) -> Any:  # noqa: ANN401 (one of the command classes)
+    """The command that the arguments ask for; tyro's boxed complaints become one line."""
+    branches = [Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()]
+    union = branches[0]
+    for branch in branches[1:]:
+        union = union | branch  # type: ignore[operator]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                union,  # type: ignore[arg-type]
+                prog="roadloop",
+                description="A closed-loop driving laboratory: rendered frames, trained detectors, scored drives.",
+                args=arguments or ["--help"],
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        _fail(_unboxed(said.getvalue()))
+
+
+def _unboxed(text: str) -> str:
+    """The message inside the box that tyro draws, on one line."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    return " ".join(line for line in lines if line.strip("─ ")) or text.strip()
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _fail(line: str) -> None:
+    print(f"roadloop: error: {line}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _job(name: str) -> Any:  # noqa: ANN401 (a module)
+    return importlib.import_module(f"pipelines.{name}")
+
+
+if __name__ == "__main__":
+    main()

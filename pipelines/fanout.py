@@ -1,0 +1,137 @@
+"""Spreads tasks over Ray workers: bounded work in flight, ordered results, dead workers replaced.
+
+Ray is started here (and by the training jobs) and nowhere else. With `workers=0` the same function runs in this process.
+Tasks and results cross process borders, so they hold plain values and NumPy arrays, never torch tensors.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+IN_FLIGHT_PER_WORKER = 2
+RETRIES = 2
+OBJECT_STORE_BYTES = 256 * 2**20
+WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def fan_out(
+    function: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    workers: int,
+    done: Callable[[int], None] | None = None,
+) -> Iterator[Any]:
+    """Yield `function(task)` for every task, in the order of the tasks; `function` is defined at module level.
+
+    `done` is told how many tasks are finished. An error that `function` raises is raised here as it was; a worker that
+    dies is replaced and its tasks repeated up to twice.
+    """
+    if workers == 0:
+        for index, task in enumerate(tasks):
+            yield function(task)
+            if done is not None:
+                done(index + 1)
+        return
+    with ray_session(workers):
+        yield from _Fan(function, tasks, min(workers, max(len(tasks), 1)), done).results()
+
+
+@contextmanager
+def ray_session(workers: int) -> Iterator[None]:
+    """Ray, started for this job and stopped after it; an address in RAY_ADDRESS joins that cluster instead."""
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # each worker would otherwise run uv again
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if "RAY_ADDRESS" not in os.environ:
+        options |= {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+    ray.init(runtime_env={"env_vars": WORKER_ENVIRONMENT}, **options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class _Worker:
+    """Runs inside a Ray actor."""
+
+    def run(self, function: Callable[[Any], Any], task: Any) -> Any:
+        import torch
+
+        torch.set_num_threads(1)
+        return function(task)
+
+
+class _Fan:
+    """The tasks of one fan-out and the actors that work on them."""
+
+    def __init__(self, function: Callable, tasks: Sequence[Any], workers: int, done: Callable[[int], None] | None) -> None:
+        import ray
+
+        self._ray = ray
+        self._actor_class = ray.remote(num_cpus=1)(_Worker)
+        self._function = function
+        self._tasks = tasks
+        self._done = done
+        self._actors = [self._actor_class.remote() for _ in range(workers)]
+        self._load = [0] * workers
+        self._flight: dict[Any, tuple[int, int]] = {}  # reference -> task, actor
+        self._attempts = [0] * len(tasks)
+        self._finished: dict[int, Any] = {}
+        self._count = 0
+
+    def results(self) -> Iterator[Any]:
+        """Results in the order of the tasks; only a bounded window runs ahead of the one that is waited for."""
+        window = 4 * IN_FLIGHT_PER_WORKER * len(self._actors)
+        submitted = 0
+        for wanted in range(len(self._tasks)):
+            while wanted not in self._finished:
+                while submitted < min(len(self._tasks), wanted + window) and self._free_actor() is not None:
+                    self._submit(submitted)
+                    submitted += 1
+                self._collect()
+            yield self._finished.pop(wanted)
+
+    def _free_actor(self) -> int | None:
+        actor = min(range(len(self._load)), key=self._load.__getitem__)
+        return actor if self._load[actor] < IN_FLIGHT_PER_WORKER else None
+
+    def _submit(self, task: int) -> None:
+        actor = min(range(len(self._load)), key=self._load.__getitem__)
+        self._attempts[task] += 1
+        self._load[actor] += 1
+        self._flight[self._actors[actor].run.remote(self._function, self._tasks[task])] = (task, actor)
+
+    def _collect(self) -> None:
+        """Wait for one task in flight and file its result, or replace its worker if that died."""
+        (reference, *_), _ = self._ray.wait(list(self._flight), num_returns=1)
+        task, actor = self._flight.pop(reference)
+        self._load[actor] -= 1
+        try:
+            self._finished[task] = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except self._ray.exceptions.RayActorError as error:
+            if self._attempts[task] > RETRIES:
+                raise RuntimeError(f"task {task} ended its worker {self._attempts[task]} times; giving up") from error
+            self._replace(actor)
+            self._submit(task)
+            return
+        self._count += 1
+        if self._done is not None:
+            self._done(self._count)
+
+    def _replace(self, actor: int) -> None:
+        """Start a new worker in place of a dead one, once for all the tasks that died with it."""
+        dead = self._actors[actor]
+        lost = [reference for reference, (_, owner) in self._flight.items() if owner == actor]
+        self._actors[actor] = self._actor_class.remote()
+        tasks = [self._flight.pop(reference)[0] for reference in lost]
+        self._load[actor] = 0
+        self._ray.kill(dead)
+        for task in tasks:
+            self._attempts[task] -= 1  # it may not even have started
+            self._submit(task)

@@ -1,0 +1,98 @@
+"""Run folders: checked before any work starts, files written whole or not at all."""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from configs.schema import Experiment
+from pipelines.config_io import experiment_yaml
+
+PACKAGES = ("roadloop", "torch", "warp-lang", "numpy", "stable-baselines3", "gymnasium", "ray")
+
+
+def prepare_folder(path: Path) -> Path:
+    """Make sure that a folder exists and can be written; OSError with one clear line where not.
+
+    Folders made here are removed again if the check fails, so that a refused job leaves nothing behind.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        for folder in missing:
+            if folder.is_dir():
+                folder.rmdir()
+        raise OSError(f"output folder {path} cannot be written ({error.strerror or error}); choose another with --out") from error
+    return path
+
+
+def check_file_target(path: Path) -> Path:
+    """Make sure that a file can be written at `path` before the work that fills it; OSError with one clear line."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    prepare_folder(path.parent)
+    return path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` and rename it into place on success; on failure nothing remains."""
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole; ValueError where a number is not finite, so that no NaN passes as a score."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_config(folder: Path, experiment: Experiment) -> None:
+    """Write the resolved configuration, so that `--config FOLDER/config.yaml` repeats the job."""
+    write_text(folder / "config.yaml", experiment_yaml(experiment))
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number for JSON: None where it is infinite (nothing ahead); NaN is an error."""
+    if math.isnan(value):
+        raise ValueError("a figure came out as NaN")
+    return value if math.isfinite(value) else None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What a figure was measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform()}
