@@ -1,11 +1,11 @@
 """The frames of Roadloop, in one table, and the transforms between them.
 
-| frame  | axes                              | origin                                        | used for                     |
-|--------|-----------------------------------|-----------------------------------------------|------------------------------|
-| world  | x east, y north, z up             | the map file's own                            | roads, actors, logs          |
-| ego    | x forward, y left, z up (ISO 8855)| on the ground under the rear-axle centre      | percepts, routes, plans      |
-| camera | x right, y down, z forward (OpenCV)| optical centre                               | depth, projection            |
-| pixel  | u right, v down                   | image corner; (u, v) covers [u,u+1) x [v,v+1) | images, 2-D boxes            |
+| frame  | axes                                | origin                                        | used for         |
+|--------|-------------------------------------|-----------------------------------------------|------------------|
+| world  | x east, y north, z up               | the map file's own                            | roads, actors    |
+| ego    | x forward, y left, z up (ISO 8855)  | on the ground under the rear-axle centre      | percepts, plans  |
+| camera | x right, y down, z forward (OpenCV) | optical centre                                | depth, projection|
+| pixel  | u right, v down                     | image corner; (u, v) covers [u,u+1) x [v,v+1) | images, 2-D boxes|
 
 Yaw is counter-clockwise from x, steering left is positive, angles are radians. A transform is named `a_from_b` and maps
 `p_a = a_from_b @ p_b`; neighbouring names match in a product.

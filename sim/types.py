@@ -54,8 +54,9 @@ SEMANTIC_OF_KIND = {
 class LaneGraph:
     """The driving lanes of one or more maps as flat arrays: constant, shared by all worlds that drive on them.
 
-    Maps lie one behind the other in the lane axis; lane and sample indices are global, so only look-ups by position need
-    to know the map. Ragged lists are CSR: `x_first` has one entry more than the rows and bounds each row's slice of `x`.
+    Maps lie one behind the other in the lane axis; lane and sample indices are global, so only look-ups by position
+    need to know the map. Ragged lists are CSR: `x_first` has one entry more than the rows and bounds each row's slice
+    of `x`.
     A lane's samples are equally spaced by `step_m` (about 1 m) and include both ends, in the direction of travel.
     """
 
