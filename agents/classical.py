@@ -29,7 +29,7 @@ class ClassicalAgent:
         desired = allowed_speed_mps(route, points)
         accel = following_accel_mps2(points, percept.objects, ego, desired)
         plan = Plan(accel_mps2=accel.clamp(min=-MAX_DECEL_MPS2), offset_m=torch.zeros_like(accel))
-        return track(plan, route, ego)
+        return track(plan, points, ego)
 
 
 def following_accel_mps2(

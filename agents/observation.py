@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from planning.route import RoutePoints
 from sim.observe import OBSERVATION_LIMIT, OBSERVATION_SIZE, Lead, ObservationKernels
 from sim.types import EgoState, Percept, Route
 
@@ -39,3 +40,9 @@ class Observer:
     ) -> tuple[torch.Tensor, Lead]:
         """Observations (B, D) and leads; only rows of `mask` are brought up to date. The next call overwrites them."""
         return self._kernels(percept, route, ego, mask)
+
+    @property
+    def points(self) -> RoutePoints:
+        """The route that the last call saw, as controllers want it."""
+        xy, tangent = self._kernels.points
+        return RoutePoints(xy_ego_m=xy, tangent_ego=tangent)

@@ -5,6 +5,7 @@ import torch
 from agents.keyed import unit_from_key
 from planning.control import track
 from planning.plan import plan_from_unit
+from planning.route import route_points
 from sim.types import Action, EgoState, Percept, Route
 
 
@@ -29,4 +30,4 @@ class RandomAgent:
         offset = 2.0 * unit_from_key(self._seed, counter, 1) - 1.0
         self._tick = self._tick + 1
         # Brakes are stronger than the drive: without this shift a random driver hardly ever leaves its place.
-        return track(plan_from_unit(torch.stack((pedal + 0.3, offset), dim=1)), route, ego)
+        return track(plan_from_unit(torch.stack((pedal + 0.3, offset), dim=1)), route_points(route), ego)

@@ -3,8 +3,8 @@
 import torch
 
 from planning.plan import MAX_ACCEL_MPS2, MAX_DECEL_MPS2, Plan
-from planning.route import point_at, route_points
-from sim.types import Action, EgoState, Route
+from planning.route import RoutePoints, point_at
+from sim.types import Action, EgoState
 
 MAX_STEER_RAD = 0.6
 LOOKAHEAD_BASE_M = 2.5
@@ -50,9 +50,9 @@ def idm_accel_mps2(
     return free - max_accel_mps2 * share * share
 
 
-def track(plan: Plan, route: Route, ego: EgoState) -> Action:
+def track(plan: Plan, points: RoutePoints, ego: EgoState) -> Action:
     """The ego's `Action` (B, 1) that carries out a plan: pure pursuit of the offset route, pedals within limits."""
-    target = point_at(route_points(route), lookahead_m(ego.speed_mps), plan.offset_m)
+    target = point_at(points, lookahead_m(ego.speed_mps), plan.offset_m)
     steer = pure_pursuit_steer_rad(target, ego.wheelbase_m)
     accel = plan.accel_mps2.clamp(-MAX_DECEL_MPS2, MAX_ACCEL_MPS2)
     valid = torch.ones_like(accel, dtype=torch.bool)

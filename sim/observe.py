@@ -15,6 +15,7 @@ All are in the ego frame; nothing is a running statistic, so a policy needs no n
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import warp as wp
@@ -43,7 +44,7 @@ class ObservationKernels:
     """Buffers and launches for B worlds; Warp views of input tensors are kept while the tensors stay where they are."""
 
     def __init__(self, worlds: int, device: str | torch.device = "cpu") -> None:
-        wp.config.quiet = True
+        wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
         wp.init()
         self.worlds = worlds
         self.device = torch.device(device)
@@ -59,7 +60,7 @@ class ObservationKernels:
         self._route_index = torch.tensor(ROUTE_INDEX, dtype=torch.int32, device=self.device)
         self._views: dict[str, tuple[int, torch.Size, wp.array]] = {}
 
-    def _view(self, name: str, tensor: torch.Tensor, dtype: object = None) -> wp.array:
+    def _view(self, name: str, tensor: torch.Tensor, dtype: type | None = None) -> wp.array:
         """A Warp view, made anew only where the tensor of that name lies elsewhere than last time."""
         tensor = tensor if tensor.is_contiguous() else tensor.contiguous()
         pointer = tensor.data_ptr()
@@ -111,5 +112,10 @@ class ObservationKernels:
             found=lead_columns[:, 3] > 0.5,
         )
 
-    def _launch(self, kernel: wp.Kernel, inputs: list, outputs: list) -> None:
+    @property
+    def points(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The route of the last call continued straight beyond its end: points and unit tangents, (B, P, 2) each."""
+        return self._points, self._tangents
+
+    def _launch(self, kernel: Any, inputs: list, outputs: list) -> None:
         wp.launch(kernel, dim=self.worlds, inputs=inputs, outputs=outputs, device=str(self.device))
