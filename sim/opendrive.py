@@ -1,6 +1,6 @@
-"""Read OpenDRIVE 1.4 to 1.8 road networks. Maps are untrusted: no entities, no DTD, no network; wrong values are errors.
+"""Read OpenDRIVE 1.4 to 1.8 road networks. Maps are untrusted: no entities, no DTD, no network, wrong values are errors.
 
-An error is a ValueError (or an OSError for the file itself) of one line that names file, line, element, value and remedy.
+An error is a ValueError (an OSError for the file itself) of one line that names file, line, element, value and remedy.
 """
 
 import math
@@ -324,7 +324,7 @@ def _marks(read: _Reader, lane: etree._Element, id: int) -> tuple[RoadMark, ...]
             color = element.get("color", "standard")
             lines = _mark_lines(read, element, id)
             kind = element.get("type", "none").strip()
-            marks[s] = RoadMark(s, kind, _COLORS.get(color, color), element.get("laneChange", "both"), lines)
+            marks[s] = RoadMark(s, kind, _COLORS.get(color, color), lines)
     return tuple(sorted(marks.values(), key=lambda mark: mark.s_offset_m))
 
 

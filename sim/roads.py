@@ -1,7 +1,7 @@
 """Road networks as OpenDRIVE describes them, with lanes and markings evaluated exactly.
 
-A road is a reference line with lanes beside it: lane ids grow to the left (positive) and fall to the right (negative) of
-lane 0, which has no width. A lane is offset from the line by the lane offset and the widths of the lanes inside it.
+A road is a reference line with lanes beside it: lane ids grow to the left (positive) and fall to the right (negative)
+of lane 0, which has no width. A lane is offset from the line by the lane offset and the widths of the lanes inside it.
 `RoadNetwork` holds what a map file or the generator said; strips and markings are its geometry, sampled on demand.
 World frame, metres, radians; right-handed. Superelevation is not modelled: roads lie at the reference line's height.
 """
@@ -39,7 +39,6 @@ class RoadMark:
     s_offset_m: float
     kind: str  # none, solid, broken, "solid broken", curb ... read from the lane's inside to its outside
     color: str
-    lane_change: str  # none, both, increase, decrease
     lines: tuple[MarkLine, ...]
 
 
@@ -198,7 +197,7 @@ class RoadNetwork:
     paint: tuple[Marking, ...] = ()
 
     def strips(self, step_m: float = 1.0) -> list[LaneStrip]:
-        """Every lane of non-zero length: sampled at its section's start, at the multiples of `step_m` of s, at its end."""
+        """Every lane of non-zero length, sampled at its section's start, the multiples of `step_m` of s, and its end."""
         return [strip for road in self.roads.values() for strip in _road_strips(road, step_m)]
 
     def markings(self, step_m: float = 1.0) -> list[Marking]:

@@ -1,0 +1,110 @@
+"""Where lanes of a junction cross or merge, and who gives way there."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.geometry import Floats, wrap_rad
+
+if TYPE_CHECKING:
+    from sim.lanegraph import MapLanes
+
+OVERLAP_M = 2.2  # centres nearer than this cannot both be driven
+_STOREYS_M = 3.0  # lanes further apart in height pass over each other
+_STRAIGHT_RAD = math.radians(30.0)
+
+
+@dataclass
+class Conflicts:
+    """Conflicts of a map's lanes as CSR rows per lane, sorted by the other lane."""
+
+    first: NDArray[np.int64]  # (L + 1,)
+    lane: NDArray[np.int64]  # (E,)
+    span_m: Floats  # (E, 4) own start, own end, other start, other end
+    yields: NDArray[np.bool_]  # (E,)
+
+
+def junction_conflicts(lanes: "MapLanes") -> Conflicts:
+    """Conflicts between the lanes of each junction; every pair appears in both lanes' rows and exactly one yields."""
+    groups: dict[str, list[int]] = {}
+    for lane, junction in enumerate(lanes.junction):
+        if junction is not None:
+            groups.setdefault(junction, []).append(lane)
+    rows: list[tuple[int, int, float, float, float, float, bool]] = []
+    for members in groups.values():
+        rank = _ranks(lanes, members)
+        spans = _overlaps(lanes, members)
+        for (a, b), (a0, a1) in spans.items():
+            rows.append((a, b, a0, a1, *spans[b, a], rank[a] > rank[b]))
+    rows.sort()
+    table = np.array([row[2:6] for row in rows], dtype=np.float64).reshape(-1, 4)
+    counts = (
+        np.bincount([row[0] for row in rows], minlength=len(lanes.junction))
+        if rows
+        else np.zeros(len(lanes.junction), dtype=np.int64)
+    )
+    return Conflicts(
+        np.concatenate(([0], np.cumsum(counts))),
+        np.array([row[1] for row in rows], dtype=np.int64),
+        table,
+        np.array([row[6] for row in rows], dtype=bool),
+    )
+
+
+def _overlaps(lanes: "MapLanes", members: list[int]) -> dict[tuple[int, int], tuple[float, float]]:
+    """For each ordered pair of lanes that overlap: from where to where (m along the first)."""
+    first, count = lanes.sample_first[members], np.diff(lanes.sample_first)[members]
+    samples = np.concatenate([np.arange(f, f + n) for f, n in zip(first, count)])
+    start = np.concatenate(([0], np.cumsum(count)[:-1]))
+    xyz = lanes.xyz_world_m[samples]
+    near = ((xyz[:, None, :2] - xyz[None, :, :2]) ** 2).sum(-1) < OVERLAP_M**2
+    near &= np.abs(xyz[:, None, 2] - xyz[None, :, 2]) < _STOREYS_M
+    touches = np.logical_or.reduceat(near, start, axis=1)  # (samples, members)
+    pair = np.logical_or.reduceat(touches, start, axis=0)  # (members, members)
+    spans = {}
+    for i, j in np.argwhere(np.triu(pair, 1)):
+        on_i, on_j = touches[start[i] : start[i] + count[i], j], touches[start[j] : start[j] + count[j], i]
+        if set(lanes.predecessors[members[i]]) & set(lanes.predecessors[members[j]]):
+            on_i, on_j = _after_diverging(on_i), _after_diverging(on_j)
+        if on_i.any() and on_j.any():
+            spans[members[i], members[j]] = _extent(on_i, lanes.step_m[members[i]])
+            spans[members[j], members[i]] = _extent(on_j, lanes.step_m[members[j]])
+    return spans
+
+
+def _after_diverging(touches: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Forget the overlap with which two lanes leave a common one."""
+    apart = np.flatnonzero(~touches)
+    start = apart[0] if len(apart) else len(touches)
+    return touches & (np.arange(len(touches)) >= start)
+
+
+def _extent(touches: NDArray[np.bool_], step_m: float) -> tuple[float, float]:
+    at = np.flatnonzero(touches)
+    return float(at[0] * step_m), float(at[-1] * step_m)
+
+
+def _ranks(lanes: "MapLanes", members: list[int]) -> dict[int, int]:
+    """Ranks in a junction: of two lanes in conflict the one with the greater rank gives way.
+
+    Straight on goes before turning, turning without crossing the oncoming lane before turning across it, and among
+    equals whoever comes from the right. "From the right" alone is a circle at a crossroads where four cars would wait for each
+    other; the approaches are therefore cut at the widest gap between their headings into a total order, which differs
+    from the rule for at most one pair of neighbouring approaches (for none where an approach is missing).
+    """
+    first, last = lanes.sample_first[members], lanes.sample_first[np.array(members) + 1] - 1
+    start = lanes.yaw_world_rad[first]
+    turn = lanes.yaw_world_rad[last] - start
+    across = np.where(lanes.right_hand[members], turn > 0.0, turn < 0.0)
+    manoeuvre = np.where(np.abs(turn) < _STRAIGHT_RAD, 0, np.where(across, 2, 1))
+    # Coming from the right is heading further to the left: greater headings go first.
+    heading = np.round(wrap_rad(start), 6)
+    ordered = np.unique(heading)
+    gaps = np.diff(np.concatenate((ordered, ordered[:1] + 2.0 * math.pi)))
+    cut = ordered[(int(np.argmax(np.round(gaps, 3))) + 1) % len(ordered)]
+    from_cut = np.round(np.remainder(heading - cut, 2.0 * math.pi), 6)
+    order = sorted(range(len(members)), key=lambda i: (manoeuvre[i], -from_cut[i], members[i]))
+    return {members[i]: rank for rank, i in enumerate(order)}
