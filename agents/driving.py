@@ -19,6 +19,7 @@ from planning.plan import plan_from_unit
 from sim.types import LaneGraph
 
 SEED_STREAM = 11
+TRAINING_SEEDS = 1_000_000  # seeds from here on are kept for evaluation
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Transition:
 class DrivingWorlds:
     """B driving episodes that start anew by themselves.
 
-    World i's first episode has the seed it was given; its k-th one a seed keyed by (that seed, k). So an episode does
+    World i's first episode has the seed it was given; its k-th one a seed below `TRAINING_SEEDS` keyed by (that seed, k). So an episode does
     not depend on how many others run beside it.
     """
 
@@ -63,9 +64,8 @@ class DrivingWorlds:
     @property
     def seeds(self) -> torch.Tensor:
         """The seeds (B,) of the episodes that run now."""
-        return torch.where(
-            self._episode == 0, self._base_seed, seed_from_key(self._base_seed, self._episode, SEED_STREAM)
-        )
+        later = seed_from_key(self._base_seed, self._episode, SEED_STREAM) % TRAINING_SEEDS
+        return torch.where(self._episode == 0, self._base_seed, later)
 
     def first_observation(self) -> torch.Tensor:
         """Observations (B, D) of the worlds as they stand now."""

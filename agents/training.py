@@ -81,7 +81,7 @@ def train_agent(
 def _new_model(config: AgentTraining, road: RoadConfig, sim: SimConfig, seed: int, rank: Rank) -> PPO:
     envs = RoadloopVectorEnv(config.worlds, road, sim, map_seed=seed)
     # Far apart, so that no two workers drive the same episodes
-    env = RoadloopSb3Env(envs, seed=seed + rank.index * 1_000_003)
+    env = RoadloopSb3Env(envs, seed=seed + rank.index * 10_007)
     model = PPO(
         "MlpPolicy",
         env,
