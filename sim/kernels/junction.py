@@ -1,0 +1,221 @@
+"""Giving way at junctions: whom a vehicle must let pass before it enters, and where it stops.
+
+A vehicle that can still stop waits before the junction while a conflicting lane is occupied, while a vehicle with priority
+arrives there sooner than it could clear it, or while there is no room behind the junction. One that goes commits itself;
+others respect that. Two that commit at once are told apart by the priority table, then by index: a strict order, so no
+deadlock. After PATIENCE_S of waiting only moving vehicles that arrive soon are still let pass.
+"""
+
+import warp as wp
+
+from sim.kernels.lanes import Lanes
+from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
+
+wp.set_module_options({"enable_backward": False})
+
+FAR_M = wp.constant(1.0e6)
+PATIENCE_S = wp.constant(5.0)
+GO_ACCEL_MPS2 = wp.constant(1.5)  # assumed when judging who arrives when
+MARGIN_S = wp.constant(1.0)
+DIVERGE_M = wp.constant(1.0)  # overlaps that begin this close to both lanes' starts: the lanes part here
+
+
+@wp.func
+def arrival_s(distance: float, speed: float) -> float:
+    """Time to cover a distance from `speed`, accelerating moderately."""
+    v = wp.max(speed, 0.0)
+    d = wp.max(distance, 0.0)
+    return (wp.sqrt(v * v + 2.0 * GO_ACCEL_MPS2 * d) - v) / GO_ACCEL_MPS2
+
+
+@wp.func
+def occupied(
+    b: int,
+    me: int,
+    lane: int,
+    end_m: float,
+    first_person: int,
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+    actors: int,
+) -> bool:
+    """Whether another vehicle is on `lane` and its tail has not passed `end_m`."""
+    k = lower_bound(sorted_key, b, lane_key(lane, 0.0, 0))
+    while k < sorted_key.shape[1]:
+        key = sorted_key[b, k]
+        if key_lane(key) != lane:
+            return False
+        slot = key_slot(key)
+        other = slot % actors
+        at = entry[b, slot]
+        if other != me and other < first_person and at[0] - at[2] < end_m:
+            return True
+        k = k + 1
+    return False
+
+
+@wp.func
+def must_wait_for_approach(
+    lanes: Lanes,
+    b: int,
+    me: int,
+    my_entry_lane: int,
+    lane: int,
+    span: wp.vec4,
+    rank: int,
+    clear_s: float,
+    waited_s: float,
+    i_committed: bool,
+    first_person: int,
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    committed: wp.array2d(dtype=wp.int32),
+    wait_s: wp.array2d(dtype=float),
+    actors: int,
+) -> bool:
+    """Whether a vehicle on its way to the conflicting `lane` goes first."""
+    for p in range(lanes.predecessor_first[lane], lanes.predecessor_first[lane + 1]):
+        before = lanes.predecessor[p]
+        if before == my_entry_lane:
+            continue
+        length = lanes.meta[before][0]
+        k = lower_bound(sorted_key, b, lane_key(before + 1, 0.0, 0)) - 1
+        looked = int(0)
+        while k >= 0 and looked < 4:
+            key = sorted_key[b, k]
+            if key_lane(key) != before:
+                break
+            slot = key_slot(key)
+            k = k - 1
+            looked = looked + 1
+            if slot >= first_person or slot == me:
+                continue
+            at = entry[b, slot]
+            distance = length - at[0] - at[3]
+            if distance > 80.0:
+                break
+            if path_lane[b, slot][1] != lane:
+                continue
+            if committed[b, slot] == 1:
+                if not i_committed or rank == 1 or (rank == 0 and slot < me):
+                    return True
+            elif rank == 1 or (rank == 0 and slot < me):
+                speed = at[1]
+                soon = arrival_s(distance + span[2], speed) < clear_s + MARGIN_S
+                if waited_s < PATIENCE_S:
+                    if soon:
+                        return True
+                elif soon and speed > 1.0 and distance < 4.0 * speed:
+                    return True
+                elif speed <= 1.0 and wait_s[b, slot] > waited_s:
+                    return True
+    return False
+
+
+@wp.func
+def junction_gap(
+    lanes: Lanes,
+    b: int,
+    me: int,
+    speed: float,
+    s: float,
+    front: float,
+    rear: float,
+    horizon_m: float,
+    leader_gap_m: float,
+    leader_speed: float,
+    first_person: int,
+    actors: int,
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+    committed: wp.array2d(dtype=wp.int32),
+    wait_s: wp.array2d(dtype=float),
+) -> wp.vec2:
+    """Gap to the point where the vehicle must stop (FAR_M where it may go) and 1 where it commits itself to entering."""
+    path = path_lane[b, me]
+    inside = lanes.meta[path[0]][3] > 0.5
+    stop = float(FAR_M)
+    if inside:
+        # Already in: only stop short of a spot that somebody stands on right now.
+        for e in range(lanes.conflict_first[path[0]], lanes.conflict_first[path[0] + 1]):
+            span = lanes.conflict_span_m[e]
+            gap = span[0] - s - front
+            if gap > -1.0 and gap < stop and span[0] > DIVERGE_M:
+                k = lower_bound(sorted_key, b, lane_key(lanes.conflict_lane[e], 0.0, 0))
+                if k < sorted_key.shape[1] and key_lane(sorted_key[b, k]) == lanes.conflict_lane[e]:
+                    slot = key_slot(sorted_key[b, k])
+                    at = entry[b, slot]
+                    if slot < first_person and at[0] + at[3] > span[2] and at[0] - at[2] < span[3]:
+                        if wait_s[b, me] < PATIENCE_S or slot < me:
+                            stop = gap
+    # The first junction lane ahead
+    to_end = lanes.meta[path[0]][0] - s - front
+    entry_gap = float(FAR_M)
+    k_first = int(0)
+    was_inside = bool(inside)
+    for k in range(1, 3):
+        if k_first == 0 and path_valid[b, me, k]:
+            is_in = lanes.meta[path[k]][3] > 0.5
+            if is_in and not was_inside:
+                entry_gap = to_end
+                k_first = k
+            was_inside = is_in
+            if k_first == 0:
+                to_end += lanes.meta[path[k]][0]
+    if k_first == 0 or entry_gap > horizon_m:
+        return wp.vec2(stop, 0.0)
+    braking = speed * speed / 10.0
+    if entry_gap < 0.0 or entry_gap + 0.5 < braking:
+        return wp.vec2(stop, 1.0)  # too late to stop, or already over the line
+    i_committed = committed[b, me] == 1
+    waited = wait_s[b, me]
+    must_wait = bool(False)
+    far_end = entry_gap
+    for k in range(1, 4):
+        if k >= k_first and not must_wait and path_valid[b, me, k]:
+            lane = path[k]
+            if lanes.meta[lane][3] < 0.5:
+                break
+            for e in range(lanes.conflict_first[lane], lanes.conflict_first[lane + 1]):
+                other = lanes.conflict_lane[e]
+                span = lanes.conflict_span_m[e]
+                parting = span[0] < DIVERGE_M and span[2] < DIVERGE_M and k == k_first
+                if occupied(b, me, other, span[3], first_person, sorted_key, entry, actors):
+                    must_wait = True
+                elif not parting:
+                    clear = arrival_s(far_end + span[1] + front + rear, speed)
+                    must_wait = must_wait_for_approach(
+                        lanes,
+                        b,
+                        me,
+                        path[k - 1],
+                        other,
+                        span,
+                        lanes.conflict_rank[e],
+                        clear,
+                        waited,
+                        i_committed,
+                        first_person,
+                        sorted_key,
+                        entry,
+                        path_lane,
+                        committed,
+                        wait_s,
+                        actors,
+                    )
+                if must_wait:
+                    break
+            far_end += lanes.meta[lane][0]
+    # Keep the junction clear: enter only where there is room behind it.
+    if leader_speed < 2.0 and leader_gap_m > entry_gap and leader_gap_m < far_end + front + rear + 3.0:
+        if waited < 4.0 * PATIENCE_S:
+            must_wait = True
+    if must_wait:
+        return wp.vec2(wp.min(stop, entry_gap), 0.0)
+    goes = float(0.0)
+    if entry_gap < 3.0 + 1.5 * braking:
+        goes = 1.0
+    return wp.vec2(stop, goes)

@@ -1,0 +1,279 @@
+"""How actors move: traffic on rails along its lanes, controlled vehicles as kinematic bicycles, people on foot."""
+
+import warp as wp
+
+from sim.kernels.lanes import Lanes, lane_pose, lane_project, wrap_angle
+from sim.kernels.rng import PATH, below, random_key
+
+wp.set_module_options({"enable_backward": False})
+
+MAX_ACCEL_MPS2 = wp.constant(4.0)
+MAX_BRAKE_MPS2 = wp.constant(8.0)
+MAX_STEER_RAD = wp.constant(0.6)
+MAX_STEER_RATE_RADPS = wp.constant(1.0)
+LANE_CHANGE_S = wp.constant(3.0)
+
+
+@wp.func
+def travelled(speed: float, accel: float, dt: float) -> wp.vec2:
+    """Distance and new speed after `dt` of constant acceleration; braking ends at a standstill, never in reverse."""
+    after = speed + accel * dt
+    if after >= 0.0:
+        return wp.vec2(0.5 * (speed + after) * dt, after)
+    return wp.vec2(0.5 * speed * speed / wp.max(-accel, 1.0e-6), 0.0)
+
+
+@wp.func
+def bicycle_step(xy: wp.vec2, yaw: float, distance: float, curvature: float) -> wp.vec3:
+    """Pose of the rear axle after `distance` along a circle of `curvature`, exactly (chord and half angle)."""
+    half = 0.5 * distance * curvature
+    chord = distance
+    if wp.abs(half) > 1.0e-4:
+        chord = distance * wp.sin(half) / half
+    return wp.vec3(xy[0] + chord * wp.cos(yaw + half), xy[1] + chord * wp.sin(yaw + half), yaw + 2.0 * half)
+
+
+@wp.func
+def shift_path(
+    lanes: Lanes,
+    seed: wp.int64,
+    tick: wp.int64,
+    b: int,
+    i: int,
+    route_lane: wp.array2d(dtype=wp.int32),
+    route_valid: wp.array2d(dtype=wp.bool),
+    route_index: wp.array(dtype=wp.int32),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+) -> int:
+    """Step to the next lane of the path and append one more: the ego's from its route, others' drawn among successors."""
+    path = path_lane[b, i]
+    tail = path[3]
+    found = bool(path_valid[b, i, 3])
+    if i == 0:
+        index = route_index[b] + 1
+        if index < route_lane.shape[1] and route_valid[b, index]:
+            route_index[b] = index
+        ahead = index + 3
+        if ahead < route_lane.shape[1] and route_valid[b, ahead]:
+            tail = route_lane[b, ahead]
+            path_lane[b, i] = wp.vec4i(path[1], path[2], path[3], tail)
+            return path[1]
+    if found:
+        first = lanes.successor_first[tail]
+        count = lanes.successor_first[tail + 1] - first
+        found = count > 0
+        if found:
+            tail = lanes.successor[first + below(random_key(seed, PATH, i, tick), tail, count)]
+    for k in range(3):
+        path_valid[b, i, k] = path_valid[b, i, k + 1]
+    path_valid[b, i, 3] = found
+    path_lane[b, i] = wp.vec4i(path[1], path[2], path[3], tail)
+    return path[1]
+
+
+@wp.func
+def draw_path(
+    lanes: Lanes,
+    key: wp.uint64,
+    b: int,
+    i: int,
+    lane: int,
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+):
+    """Fill an actor's path from `lane` on with random successors."""
+    path = wp.vec4i(lane, lane, lane, lane)
+    path_valid[b, i, 0] = True
+    found = bool(True)
+    tail = int(lane)
+    for k in range(1, 4):
+        if found:
+            first = lanes.successor_first[tail]
+            count = lanes.successor_first[tail + 1] - first
+            found = count > 0
+            if found:
+                tail = lanes.successor[first + below(key, tail, count)]
+        path[k] = tail
+        path_valid[b, i, k] = found
+    path_lane[b, i] = path
+
+
+@wp.func
+def change_offset(start_m: float, time_s: float) -> wp.vec2:
+    """Lateral offset and its rate `time_s` into a lane change that began `start_m` from the new lane's centre.
+
+    Minimum-jerk profile (Flash and Hogan, 1985): at rest laterally at both ends.
+    """
+    u = wp.clamp(time_s / LANE_CHANGE_S, 0.0, 1.0)
+    done = u * u * u * (10.0 + u * (6.0 * u - 15.0))
+    rate = 30.0 * u * u * (1.0 - u) * (1.0 - u) / LANE_CHANGE_S
+    return wp.vec2(start_m * (1.0 - done), -start_m * rate)
+
+
+@wp.kernel
+def move_traffic(
+    # World
+    lanes: Lanes,
+    seed: wp.array(dtype=wp.int64),
+    dt: float,
+    first_person: int,
+    wheelbase_m: wp.array2d(dtype=float),
+    controlled: wp.array2d(dtype=wp.bool),
+    route_lane: wp.array2d(dtype=wp.int32),
+    route_valid: wp.array2d(dtype=wp.bool),
+    route_offset_m: wp.array2d(dtype=float),
+    route_length_m: wp.array(dtype=float),
+    # In
+    command_mps2: wp.array2d(dtype=float),
+    change_to: wp.array2d(dtype=wp.int32),
+    next_committed: wp.array2d(dtype=wp.int32),
+    next_wait_s: wp.array2d(dtype=float),
+    tick: wp.array(dtype=wp.int64),
+    # State
+    valid: wp.array2d(dtype=wp.bool),
+    xy_world_m: wp.array2d(dtype=wp.vec2),
+    yaw_world_rad: wp.array2d(dtype=float),
+    speed_mps: wp.array2d(dtype=float),
+    accel_mps2: wp.array2d(dtype=float),
+    steer_rad: wp.array2d(dtype=float),
+    yaw_rate_radps: wp.array2d(dtype=float),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+    lane_s_m: wp.array2d(dtype=float),
+    lane_lateral_m: wp.array2d(dtype=float),
+    route_index: wp.array(dtype=wp.int32),
+    progress_m: wp.array(dtype=float),
+    change_start_m: wp.array2d(dtype=float),
+    change_time_s: wp.array2d(dtype=float),
+    # Out
+    committed_out: wp.array2d(dtype=wp.int32),
+    wait_s_out: wp.array2d(dtype=float),
+):
+    """Vehicles on rails: along the lane by the commanded acceleration, across it by a running lane change."""
+    b, i = wp.tid()
+    committed_out[b, i] = next_committed[b, i]
+    wait_s_out[b, i] = next_wait_s[b, i]
+    if i >= first_person or controlled[b, i] or not valid[b, i]:
+        return
+    speed = speed_mps[b, i]
+    moved = travelled(speed, command_mps2[b, i], dt)
+    s = lane_s_m[b, i]
+    lane = path_lane[b, i][0]
+    start = change_start_m[b, i]
+    if change_to[b, i] >= 0:
+        # The new lane becomes the own one at once; what is left of the old position is the lateral offset.
+        other = change_to[b, i]
+        ratio = lanes.meta[other][0] / lanes.meta[lane][0]
+        on_new = lane_project(lanes, other, s * ratio, xy_world_m[b, i])
+        s = on_new[0]
+        start = on_new[1]
+        lane = other
+        draw_path(lanes, random_key(seed[b], PATH, i, tick[b]), b, i, lane, path_lane, path_valid)
+        change_time_s[b, i] = 0.0
+        change_start_m[b, i] = start
+    s += moved[0]
+    length = lanes.meta[lane][0]
+    while s > length and path_valid[b, i, 1]:
+        s -= length
+        lane = shift_path(lanes, seed[b], tick[b], b, i, route_lane, route_valid, route_index, path_lane, path_valid)
+        length = lanes.meta[lane][0]
+    if s > length:
+        # A dead end: traffic leaves here and comes back elsewhere, the ego stands at the end.
+        s = length
+        if i > 0:
+            valid[b, i] = False
+        moved[1] = 0.0
+    lateral = float(0.0)
+    drift = float(0.0)
+    if start != 0.0:
+        # Slow traffic changes lanes more slowly, so that nobody slides sideways.
+        time = change_time_s[b, i] + dt * wp.min(1.0, moved[1] / 4.0)
+        across = change_offset(start, time)
+        lateral = across[0]
+        drift = wp.atan2(across[1], wp.max(moved[1], 4.0))
+        change_time_s[b, i] = time
+        if time >= LANE_CHANGE_S:
+            change_start_m[b, i] = 0.0
+    pose = lane_pose(lanes, lane, s)
+    yaw = wrap_angle(pose[2] + drift)
+    xy_world_m[b, i] = wp.vec2(pose[0] - lateral * wp.sin(pose[2]), pose[1] + lateral * wp.cos(pose[2]))
+    yaw_rate_radps[b, i] = wrap_angle(yaw - yaw_world_rad[b, i]) / dt
+    yaw_world_rad[b, i] = yaw
+    steer_rad[b, i] = wp.atan(wheelbase_m[b, i] * pose[3])
+    accel_mps2[b, i] = (moved[1] - speed) / dt
+    speed_mps[b, i] = moved[1]
+    lane_s_m[b, i] = s
+    lane_lateral_m[b, i] = lateral
+    if i == 0:
+        so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
+        progress_m[b] = wp.max(progress_m[b], so_far)
+
+
+@wp.kernel
+def move_controlled(
+    # World
+    lanes: Lanes,
+    seed: wp.array(dtype=wp.int64),
+    dt: float,
+    first_person: int,
+    wheelbase_m: wp.array2d(dtype=float),
+    controlled: wp.array2d(dtype=wp.bool),
+    route_lane: wp.array2d(dtype=wp.int32),
+    route_valid: wp.array2d(dtype=wp.bool),
+    route_offset_m: wp.array2d(dtype=float),
+    route_length_m: wp.array(dtype=float),
+    # In
+    action_accel_mps2: wp.array2d(dtype=float),
+    action_steer_rad: wp.array2d(dtype=float),
+    action_valid: wp.array2d(dtype=wp.bool),
+    tick: wp.array(dtype=wp.int64),
+    # State
+    valid: wp.array2d(dtype=wp.bool),
+    xy_world_m: wp.array2d(dtype=wp.vec2),
+    yaw_world_rad: wp.array2d(dtype=float),
+    speed_mps: wp.array2d(dtype=float),
+    accel_mps2: wp.array2d(dtype=float),
+    steer_rad: wp.array2d(dtype=float),
+    yaw_rate_radps: wp.array2d(dtype=float),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+    lane_s_m: wp.array2d(dtype=float),
+    lane_lateral_m: wp.array2d(dtype=float),
+    route_index: wp.array(dtype=wp.int32),
+    progress_m: wp.array(dtype=float),
+):
+    """Kinematic bicycle about the rear axle: yaw' = v tan(steer) / wheelbase; then its place on the planned lanes."""
+    b, i = wp.tid()
+    if i >= first_person or not controlled[b, i] or not valid[b, i]:
+        return
+    accel = float(0.0)
+    steer = steer_rad[b, i]
+    if action_valid[b, i]:
+        accel = wp.clamp(action_accel_mps2[b, i], -MAX_BRAKE_MPS2, MAX_ACCEL_MPS2)
+        turn = MAX_STEER_RATE_RADPS * dt
+        steer = wp.clamp(steer + wp.clamp(action_steer_rad[b, i] - steer, -turn, turn), -MAX_STEER_RAD, MAX_STEER_RAD)
+    speed = speed_mps[b, i]
+    moved = travelled(speed, accel, dt)
+    pose = bicycle_step(xy_world_m[b, i], yaw_world_rad[b, i], moved[0], wp.tan(steer) / wheelbase_m[b, i])
+    xy = wp.vec2(pose[0], pose[1])
+    yaw_rate_radps[b, i] = (pose[2] - yaw_world_rad[b, i]) / dt
+    xy_world_m[b, i] = xy
+    yaw_world_rad[b, i] = wrap_angle(pose[2])
+    speed_mps[b, i] = moved[1]
+    accel_mps2[b, i] = (moved[1] - speed) / dt
+    steer_rad[b, i] = steer
+    lane = path_lane[b, i][0]
+    on_lane = lane_project(lanes, lane, lane_s_m[b, i] + moved[0], xy)
+    hops = int(0)
+    while on_lane[0] > lanes.meta[lane][0] and path_valid[b, i, 1] and hops < 4:
+        hops = hops + 1
+        beyond = on_lane[0] - lanes.meta[lane][0]
+        lane = shift_path(lanes, seed[b], tick[b], b, i, route_lane, route_valid, route_index, path_lane, path_valid)
+        on_lane = lane_project(lanes, lane, beyond, xy)
+    s = wp.clamp(on_lane[0], 0.0, lanes.meta[lane][0])
+    lane_s_m[b, i] = s
+    lane_lateral_m[b, i] = on_lane[1]
+    if i == 0:
+        so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
+        progress_m[b] = wp.max(progress_m[b], so_far)

@@ -1,0 +1,146 @@
+"""Who is where: entries of actors on lanes, sorted by (lane, s), and actors sorted by x. Both are kept by insertion sort,
+which is linear because a tick hardly changes the order. Keys end in the entry's slot, so they are unique and the sorted
+order depends on the present state only, not on history.
+"""
+
+import warp as wp
+
+from sim.kernels.lanes import Lanes, lane_pose, nearest_sample, sample_at, sample_s
+
+wp.set_module_options({"enable_backward": False})
+
+SLOT_BITS = wp.constant(wp.int64(12))
+SLOT_MASK = wp.constant(wp.int64(4095))
+LANE_SHIFT = wp.constant(wp.int64(39))
+ABSENT = wp.constant(wp.int64(8388608))  # a lane number no graph reaches: absent entries sort last
+
+
+@wp.func
+def lane_key(lane: int, s: float, slot: int) -> wp.int64:
+    """Sort key of an entry: lane, arc length in millimetres, slot."""
+    mm = wp.int64(wp.max(s, 0.0) * 1000.0)
+    return (wp.int64(lane) << LANE_SHIFT) | (mm << SLOT_BITS) | wp.int64(slot)
+
+
+@wp.func
+def key_lane(key: wp.int64) -> int:
+    return int(key >> LANE_SHIFT)
+
+
+@wp.func
+def key_slot(key: wp.int64) -> int:
+    return int(key & SLOT_MASK)
+
+
+@wp.func
+def lower_bound(sorted_key: wp.array2d(dtype=wp.int64), b: int, key: wp.int64) -> int:
+    """First position in world b's order whose key is not below `key`."""
+    low = int(0)
+    high = int(sorted_key.shape[1])
+    while low < high:
+        mid = (low + high) // 2
+        if sorted_key[b, mid] < key:
+            low = mid + 1
+        else:
+            high = mid
+    return low
+
+
+@wp.kernel
+def enter_vehicles(
+    # World
+    lanes: Lanes,
+    map_index: wp.array(dtype=wp.int32),
+    size_m: wp.array2d(dtype=wp.vec3),
+    wheelbase_m: wp.array2d(dtype=float),
+    controlled: wp.array2d(dtype=wp.bool),
+    first_person: int,
+    # State
+    valid: wp.array2d(dtype=wp.bool),
+    xy_world_m: wp.array2d(dtype=wp.vec2),
+    yaw_world_rad: wp.array2d(dtype=float),
+    speed_mps: wp.array2d(dtype=float),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    lane_s_m: wp.array2d(dtype=float),
+    lane_lateral_m: wp.array2d(dtype=float),
+    # Out
+    box_out: wp.array2d(dtype=wp.vec4),
+    x_key_out: wp.array2d(dtype=wp.int64),
+    entry_out: wp.array2d(dtype=wp.vec4),
+    entry_key_out: wp.array2d(dtype=wp.int64),
+):
+    """Box (centre, cos, sin) and x key of every actor; lane entries (s, speed, rear, front extent) of the vehicles.
+
+    A vehicle enters its own lane and, while its body reaches over the edge, the lane beside it.
+    """
+    b, i = wp.tid()
+    second = i + wp.int32(valid.shape[1])
+    if not valid[b, i]:
+        x_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
+        entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
+        entry_key_out[b, second] = (ABSENT << LANE_SHIFT) | wp.int64(second)
+        return
+    xy = xy_world_m[b, i]
+    yaw = yaw_world_rad[b, i]
+    c = wp.cos(yaw)
+    n = wp.sin(yaw)
+    half_base = 0.5 * wheelbase_m[b, i]
+    x = xy[0] + half_base * c
+    box_out[b, i] = wp.vec4(x, xy[1] + half_base * n, c, n)
+    x_key_out[b, i] = (wp.int64((x + 1.0e6) * 1000.0) << SLOT_BITS) | wp.int64(i)
+    if i >= first_person:
+        return
+    size = size_m[b, i]
+    rear = 0.5 * size[0] - half_base
+    front = 0.5 * size[0] + half_base
+    lane = path_lane[b, i][0]
+    s = lane_s_m[b, i]
+    lateral = lane_lateral_m[b, i]
+    speed = speed_mps[b, i]
+    second_key = (ABSENT << LANE_SHIFT) | wp.int64(second)
+    reach = wp.abs(lateral) + 0.5 * size[1] - 0.5 * lanes.width_m[sample_at(lanes, lane, s)]
+    if controlled[b, i]:
+        # Seen where it is, however it got there: along the lane as its heading says.
+        speed_along = speed * wp.cos(yaw - lane_pose(lanes, lane, s)[2])
+        if reach > 0.0:
+            sample = nearest_sample(lanes, map_index[b], xy, lane)
+            if sample >= 0:
+                pose = lanes.pose[sample]
+                off = wp.length(xy - wp.vec2(pose[0], pose[1]))
+                if off < 0.5 * (size[1] + lanes.width_m[sample]):
+                    s_other = sample_s(lanes, sample)
+                    entry_out[b, second] = wp.vec4(s_other, speed * wp.cos(yaw - pose[2]), rear, front)
+                    second_key = lane_key(lanes.sample_lane[sample], s_other, second)
+        speed = speed_along
+    elif reach > 0.1:
+        side = wp.where(lateral > 0.0, 0, 1)
+        if lanes.side_valid[lane][side] == 1:
+            other = lanes.side_lane[lane][side]
+            s_other = s * lanes.meta[other][0] / lanes.meta[lane][0]
+            entry_out[b, second] = wp.vec4(s_other, speed, rear, front)
+            second_key = lane_key(other, s_other, second)
+    entry_out[b, i] = wp.vec4(s, speed, rear, front)
+    entry_key_out[b, i] = lane_key(lane, s, i)
+    entry_key_out[b, second] = second_key
+
+
+@wp.kernel
+def sort_keys(
+    # In
+    key: wp.array2d(dtype=wp.int64),
+    # Out
+    sorted_key_out: wp.array2d(dtype=wp.int64),
+    rank_out: wp.array2d(dtype=wp.int32),
+):
+    """Insertion sort of each world's keys, starting from last tick's order; `rank_out` is the inverse."""
+    b = wp.tid()
+    count = sorted_key_out.shape[1]
+    for k in range(count):
+        x = key[b, key_slot(sorted_key_out[b, k])]
+        j = int(k)
+        while j > 0 and sorted_key_out[b, j - 1] > x:
+            sorted_key_out[b, j] = sorted_key_out[b, j - 1]
+            j = j - 1
+        sorted_key_out[b, j] = x
+    for k in range(count):
+        rank_out[b, key_slot(sorted_key_out[b, k])] = k

@@ -1,0 +1,285 @@
+"""What traffic wants: the Intelligent Driver Model behind leaders found in the sorted lane entries, speed for curves and
+limits, giving way at junctions, and lane changes by MOBIL's incentive and safety criteria.
+
+IDM: Treiber, Hennecke, Helbing, "Congested traffic states in empirical observations and microscopic simulations", 2000.
+MOBIL: Kesting, Treiber, Helbing, "General lane-changing model MOBIL for car-following models", 2007.
+"""
+
+import warp as wp
+
+from sim.kernels.junction import FAR_M, junction_gap
+from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, sample_at
+from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
+
+wp.set_module_options({"enable_backward": False})
+
+JAM_GAP_M = wp.constant(2.0)
+STOP_GAP_M = wp.constant(1.0)  # from the front to a stop line
+MAX_BRAKE_MPS2 = wp.constant(8.0)
+CHANGE_EVERY = wp.constant(wp.int64(10))  # ticks between two looks at the neighbouring lanes
+CHANGE_GAIN_MPS2 = wp.constant(0.3)
+SAFE_DECEL_MPS2 = wp.constant(3.0)
+TOWED_AFTER_S = wp.constant(8.0)
+NO_LANE = wp.constant(8388608)
+
+
+@wp.func
+def idm_free(speed: float, desired: float, accel: float, decel: float) -> float:
+    """Free-road term, bounded below by comfortable braking where the desired speed has just dropped."""
+    r = speed / wp.max(desired, 0.1)
+    return wp.max(accel * (1.0 - r * r * r * r), -1.5 * decel)
+
+
+@wp.func
+def idm_follow(
+    speed: float, gap: float, leader_speed: float, accel: float, decel: float, time_gap: float, jam_gap: float
+) -> float:
+    """Interaction term: -a (s* / gap)^2 with s* = s0 + v T + v dv / (2 sqrt(a b))."""
+    wanted = jam_gap + wp.max(0.0, speed * time_gap + speed * (speed - leader_speed) / (2.0 * wp.sqrt(accel * decel)))
+    r = wanted / wp.max(gap, 0.1)
+    return -accel * r * r
+
+
+@wp.func
+def next_entry(b: int, me: int, start: int, lane: int, sorted_key: wp.array2d(dtype=wp.int64), actors: int) -> int:
+    """Slot of the first entry on `lane` from position `start` on that is not one's own; -1 where there is none."""
+    k = int(start)
+    while k < sorted_key.shape[1]:
+        key = sorted_key[b, k]
+        if key_lane(key) != lane:
+            return -1
+        slot = key_slot(key)
+        if slot % actors != me:
+            return slot
+        k = k + 1
+    return -1
+
+
+@wp.func
+def leader_on_path(
+    lanes: Lanes,
+    b: int,
+    me: int,
+    s: float,
+    front: float,
+    horizon_m: float,
+    rank: wp.array2d(dtype=wp.int32),
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+    actors: int,
+) -> wp.vec2:
+    """Gap and speed of the next entry on the planned lanes, FAR_M where there is none within the horizon."""
+    path = path_lane[b, me]
+    slot = next_entry(b, me, rank[b, me] + 1, path[0], sorted_key, actors)
+    if slot >= 0:
+        at = entry[b, slot]
+        return wp.vec2(at[0] - at[2] - s - front, at[1])
+    offset = lanes.meta[path[0]][0] - s
+    for k in range(1, 4):
+        if offset - front > horizon_m or not path_valid[b, me, k]:
+            break
+        lane = path[k]
+        slot = next_entry(b, me, lower_bound(sorted_key, b, lane_key(lane, 0.0, 0)), lane, sorted_key, actors)
+        if slot >= 0:
+            at = entry[b, slot]
+            return wp.vec2(offset + at[0] - at[2] - front, at[1])
+        offset += lanes.meta[lane][0]
+    return wp.vec2(FAR_M, 0.0)
+
+
+@wp.func
+def allowed_speed(
+    lanes: Lanes,
+    b: int,
+    i: int,
+    s: float,
+    factor: float,
+    horizon_m: float,
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+) -> float:
+    """Speed for the limits and curves here and on the planned lanes, braking ahead of them in time."""
+    path = path_lane[b, i]
+    meta = lanes.meta[path[0]]
+    allowed = wp.min(meta[2] * factor, lanes.curve_speed_mps[sample_at(lanes, path[0], s)])
+    offset = meta[0] - s
+    for k in range(1, 4):
+        if offset > horizon_m or not path_valid[b, i, k]:
+            break
+        meta = lanes.meta[path[k]]
+        there = wp.min(meta[2] * factor, lanes.curve_speed_mps[lanes.sample_first[path[k]]])
+        allowed = wp.min(allowed, wp.sqrt(there * there + 2.0 * CURVE_DECEL_MPS2 * wp.max(offset, 0.0)))
+        offset += meta[0]
+    return allowed
+
+
+@wp.func
+def lane_change_gain(
+    lanes: Lanes,
+    b: int,
+    me: int,
+    side: int,
+    s: float,
+    speed: float,
+    extents: wp.vec2,
+    desired: float,
+    character: wp.vec4,
+    now_mps2: float,
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    actors: int,
+) -> float:
+    """Acceleration won by moving over (MOBIL's incentive); -FAR_M where there is no lane or it is not safe."""
+    lane = path_lane[b, me][0]
+    if lanes.side_valid[lane][side] == 0:
+        return -FAR_M
+    other = lanes.side_lane[lane][side]
+    there = s * lanes.meta[other][0] / lanes.meta[lane][0]
+    at = lower_bound(sorted_key, b, lane_key(other, there, 0))
+    accel = idm_free(speed, desired, character[0], character[1])
+    slot = next_entry(b, me, at, other, sorted_key, actors)
+    if slot >= 0:
+        ahead = entry[b, slot]
+        gap = ahead[0] - ahead[2] - there - extents[1]
+        if gap < JAM_GAP_M:
+            return -FAR_M
+        accel += idm_follow(speed, gap, ahead[1], character[0], character[1], character[2], JAM_GAP_M)
+    if at > 0 and key_lane(sorted_key[b, at - 1]) == other:
+        slot = key_slot(sorted_key[b, at - 1])
+        if slot % actors == me:
+            return -FAR_M
+        behind = entry[b, slot]
+        gap = there - extents[0] - behind[0] - behind[3]
+        if gap < JAM_GAP_M:
+            return -FAR_M
+        if idm_follow(behind[1], gap, speed, 1.5, 2.0, 1.2, JAM_GAP_M) < -SAFE_DECEL_MPS2:
+            return -FAR_M
+    elif there < 30.0:
+        return -FAR_M  # the one behind is on an earlier lane: not seen from here
+    if accel < -SAFE_DECEL_MPS2:
+        return -FAR_M
+    return accel - now_mps2
+
+
+@wp.kernel
+def plan_traffic(
+    # World
+    lanes: Lanes,
+    dt: float,
+    first_person: int,
+    size_m: wp.array2d(dtype=wp.vec3),
+    wheelbase_m: wp.array2d(dtype=float),
+    speed_factor: wp.array2d(dtype=float),
+    time_gap_s: wp.array2d(dtype=float),
+    max_accel_mps2: wp.array2d(dtype=float),
+    comfort_decel_mps2: wp.array2d(dtype=float),
+    controlled: wp.array2d(dtype=wp.bool),
+    # State
+    tick: wp.array(dtype=wp.int64),
+    valid: wp.array2d(dtype=wp.bool),
+    speed_mps: wp.array2d(dtype=float),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+    lane_s_m: wp.array2d(dtype=float),
+    change_start_m: wp.array2d(dtype=float),
+    collided: wp.array2d(dtype=wp.bool),
+    # In
+    sorted_key: wp.array2d(dtype=wp.int64),
+    rank: wp.array2d(dtype=wp.int32),
+    entry: wp.array2d(dtype=wp.vec4),
+    committed: wp.array2d(dtype=wp.int32),
+    wait_s: wp.array2d(dtype=float),
+    # Out
+    command_mps2_out: wp.array2d(dtype=float),
+    change_to_out: wp.array2d(dtype=wp.int32),
+    next_committed_out: wp.array2d(dtype=wp.int32),
+    next_wait_s_out: wp.array2d(dtype=float),
+    crash_s_out: wp.array2d(dtype=float),
+):
+    """Acceleration and lane change of each vehicle on rails, from the state before this tick."""
+    b, i = wp.tid()
+    change_to_out[b, i] = -1
+    next_committed_out[b, i] = 0
+    if i >= first_person or controlled[b, i] or not valid[b, i]:
+        next_wait_s_out[b, i] = 0.0
+        return
+    actors = wp.int32(valid.shape[1])
+    speed = speed_mps[b, i]
+    wait = wait_s[b, i]
+    next_wait_s_out[b, i] = wp.where(speed < 0.5, wait + dt, wp.where(speed > 2.0, 0.0, wait))
+    crash = crash_s_out[b, i]
+    if collided[b, i] or crash > 0.0:
+        # Stand where it happened; the ego's episode decides what that means. Others are towed after a while.
+        crash_s_out[b, i] = crash + dt
+        command_mps2_out[b, i] = -MAX_BRAKE_MPS2
+        if crash > TOWED_AFTER_S:
+            crash_s_out[b, i] = 0.0
+            if i > 0:
+                valid[b, i] = False
+        return
+    s = lane_s_m[b, i]
+    half_base = 0.5 * wheelbase_m[b, i]
+    half = 0.5 * size_m[b, i][0]
+    front = half + half_base
+    rear = half - half_base
+    accel = max_accel_mps2[b, i]
+    decel = comfort_decel_mps2[b, i]
+    time_gap = time_gap_s[b, i]
+    horizon = 30.0 + 1.5 * speed + speed * speed / 4.0
+    lead = leader_on_path(lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, actors)
+    desired = allowed_speed(lanes, b, i, s, speed_factor[b, i], horizon, path_lane, path_valid)
+    command = idm_free(speed, desired, accel, decel)
+    follow = float(0.0)
+    if lead[0] < FAR_M:
+        follow = idm_follow(speed, lead[0], lead[1], accel, decel, time_gap, JAM_GAP_M)
+    second = i + actors
+    lane_beside = key_lane(sorted_key[b, rank[b, second]])
+    if change_start_m[b, i] != 0.0 and lane_beside < NO_LANE:
+        # Half way between two lanes: mind the leader on both.
+        slot = next_entry(b, i, rank[b, second] + 1, lane_beside, sorted_key, actors)
+        if slot >= 0:
+            at = entry[b, slot]
+            gap = at[0] - at[2] - entry[b, second][0] - front
+            follow = wp.min(follow, idm_follow(speed, gap, at[1], accel, decel, time_gap, JAM_GAP_M))
+    command += follow
+    junction = junction_gap(
+        lanes,
+        b,
+        i,
+        speed,
+        s,
+        front,
+        rear,
+        15.0 + speed + speed * speed / 4.0,
+        lead[0],
+        lead[1],
+        first_person,
+        actors,
+        sorted_key,
+        entry,
+        path_lane,
+        path_valid,
+        committed,
+        wait_s,
+    )
+    next_committed_out[b, i] = int(junction[1])
+    stop = idm_follow(speed, junction[0], 0.0, accel, decel, 0.5, STOP_GAP_M)
+    if junction[0] < FAR_M:
+        command = wp.min(command, idm_free(speed, desired, accel, decel) + stop)
+    command_mps2_out[b, i] = wp.clamp(command, -MAX_BRAKE_MPS2, accel)
+    may_change = (tick[b] + wp.int64(i)) % CHANGE_EVERY == wp.int64(0) and i > 0 and change_start_m[b, i] == 0.0
+    lane = path_lane[b, i][0]
+    if may_change and speed > 3.0 and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
+        character = wp.vec4(accel, decel, time_gap, 0.0)
+        extents = wp.vec2(rear, front)
+        best = float(CHANGE_GAIN_MPS2)
+        for side in range(2):
+            gain = lane_change_gain(
+                lanes, b, i, side, s, speed, extents, desired, character, command, sorted_key, entry, path_lane, actors
+            )
+            if gain > best:
+                best = gain
+                change_to_out[b, i] = lanes.side_lane[lane][side]

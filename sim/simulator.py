@@ -1,0 +1,413 @@
+"""The batched world: B worlds x N actors in torch tensors that Warp kernels spawn and step in place.
+
+One tick is what `step` reads like: traffic plans on the state before the tick, everybody moves, the orders along lanes and
+along x are brought up to date, collisions are found. All buffers live as long as the simulator; nothing is allocated in
+the loop, so callers that keep a result must copy it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+import torch
+import warp as wp
+
+from configs.schema import SimConfig
+from sim.kernels import collision, motion, order, people, respawn, sense, spawn, traffic
+from sim.kernels import lanes as lane_kernels
+from sim.types import (
+    PATH_LANES,
+    ROUTE_POINTS,
+    ROUTE_STEP_M,
+    Action,
+    Boxes3D,
+    EgoState,
+    LaneGraph,
+    Route,
+    State,
+    World,
+)
+
+OBSERVATION_SIZE = 8 + 2 * 10 + 7 * 8  # of `observe_all`: own, path points, nearest others
+MAX_ACTORS = 2048  # two lane entries each in the 12 slot bits of a sort key
+
+# Buffers whose last axis kernels read as one vector
+_AS_VECTORS = frozenset(
+    ["xy_world_m", "size_m", "path_lane", "walk_from_world_m", "walk_to_world_m", "box", "entry", "xy_ego_m", "center_ego_m", "velocity_ego_mps"]
+)
+_DTYPES = {
+    torch.float32: wp.float32,
+    torch.int32: wp.int32,
+    torch.int64: wp.int64,
+    torch.bool: wp.bool,
+}
+_VECTORS = {(torch.float32, 2): wp.vec2, (torch.float32, 3): wp.vec3, (torch.float32, 4): wp.vec4}
+_VECTORS |= {(torch.int32, 2): wp.vec2i, (torch.int32, 4): wp.vec4i}
+
+
+def _view(tensor: torch.Tensor, vector: bool = False) -> wp.array:
+    """Zero-copy Warp view; with `vector` the last axis becomes a vector type."""
+    if vector:
+        return wp.from_torch(tensor, dtype=_VECTORS[tensor.dtype, tensor.shape[-1]], requires_grad=False)
+    return wp.from_torch(tensor, dtype=_DTYPES[tensor.dtype], requires_grad=False)
+
+
+class Simulator:
+    """B worlds of N actors: the ego (actor 0), vehicles, and people last.
+
+    lanes: the maps. config: how many actors, how long a tick, how long a route. seeds (B,) int64 and map_index (B,) int32
+    say which episode each world starts. `controlled` (N,) bool says who is moved by `Action`; only the ego by default.
+    Raises ValueError where shapes, counts or map numbers do not fit.
+    """
+
+    def __init__(
+        self,
+        lanes: LaneGraph,
+        config: SimConfig,
+        seeds: torch.Tensor,
+        map_index: torch.Tensor,
+        device: str | torch.device = "cpu",
+        controlled: torch.Tensor | Sequence[bool] | None = None,
+    ) -> None:
+        wp.config.quiet = True
+        wp.init()
+        self.config = config
+        self.device = torch.device(device)
+        self._wp_device = wp.device_from_torch(self.device)
+        self.worlds = len(seeds)
+        self.actors = config.actors
+        self.people = config.pedestrians
+        self.first_person = self.actors - self.people
+        if self.first_person < 1:
+            raise ValueError(
+                f"sim.pedestrians is {config.pedestrians} of sim.actors {config.actors}: the ego needs a place too"
+            )
+        if self.worlds < 1:
+            raise ValueError("seeds is empty: at least one world is needed")
+        self._maps = len(lanes.lane_first) - 1
+        self._wants_control = self._control_mask(controlled)
+        graph = {f.name: getattr(lanes, f.name) for f in fields(lanes)}
+        self._graph = LaneGraph(
+            **{k: v.to(self.device).contiguous() if torch.is_tensor(v) else v for k, v in graph.items()}
+        )
+        self._keep: list[torch.Tensor] = []
+        self._lanes = self._pack_lanes(self._graph)
+        self.world = self._allocate_world()
+        self.state = self._allocate_state()
+        self._allocate_private()
+        self._record()
+        self.reset(torch.ones(self.worlds, dtype=torch.bool), seeds, map_index)
+
+    # ---------------------------------------------------------------- episodes
+
+    def reset(self, mask: torch.Tensor, seeds: torch.Tensor, map_index: torch.Tensor | None = None) -> None:
+        """Start new episodes in the worlds of `mask` (B,) bool, in place, the same bits as in a fresh simulator.
+
+        `seeds` (B,) int64 and `map_index` (B,) int32 are read where the mask is set; without `map_index` worlds keep
+        their map. Raises ValueError on wrong shapes and unknown maps.
+        """
+        for name, value in (("mask", mask), ("seeds", seeds), ("map_index", map_index)):
+            if value is not None and value.shape != (self.worlds,):
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, expected ({self.worlds},)")
+        if map_index is not None:
+            used = map_index[mask.to(map_index.device)]
+            if len(used) and (int(used.min()) < 0 or int(used.max()) >= self._maps):
+                raise ValueError(f"map_index must lie in 0..{self._maps - 1}, got {int(used.min())}..{int(used.max())}")
+        self._mask.copy_(mask)
+        self._new_seed.copy_(seeds)
+        self._new_map.copy_(self.world.map_index if map_index is None else map_index)
+        for launch in self._reset_launches:
+            launch.launch()
+
+    def step(self, action: Action) -> None:
+        """Advance every world by one tick of `world.dt_s` seconds; `action` rows count where `world.controlled`."""
+        if action.accel_mps2 is not self._action.accel_mps2:
+            self._action.accel_mps2.copy_(action.accel_mps2)
+            self._action.steer_rad.copy_(action.steer_rad)
+            self._action.valid.copy_(action.valid)
+        for launch in self._step_launches:
+            launch.launch()
+
+    @property
+    def action(self) -> Action:
+        """The action buffer itself: fill it and hand it to `step` to save a copy."""
+        return self._action
+
+    # ---------------------------------------------------------------- senses
+
+    def route(self) -> Route:
+        """The route ahead of each ego; the same buffers every call."""
+        self._route_launch.launch()
+        return self._route
+
+    def ego_state(self) -> EgoState:
+        """Odometry of each ego; the same buffers every call."""
+        self._ego_launch.launch()
+        return self._ego
+
+    def boxes_3d(self) -> Boxes3D:
+        """All actors but the ego, K = N - 1 in actor order, in the ego frame; the same buffers every call."""
+        if self._boxes_launch is not None:
+            self._boxes_launch.launch()
+        return self._boxes
+
+    def observe_all(self) -> torch.Tensor:
+        """An observation of every actor (B, N, OBSERVATION_SIZE): itself, its path, its 8 nearest. Zero where invalid."""
+        self._observe_launch.launch()
+        return self._observation
+
+    # ---------------------------------------------------------------- set-up
+
+    def _control_mask(self, controlled: torch.Tensor | Sequence[bool] | None) -> torch.Tensor:
+        mask = torch.zeros(self.actors, dtype=torch.bool)
+        if controlled is None:
+            mask[0] = True
+        else:
+            mask[:] = torch.as_tensor(controlled, dtype=torch.bool)
+        if mask[self.first_person :].any():
+            raise ValueError(f"controlled may only name vehicles (actors 0..{self.first_person - 1}), not people")
+        return mask.to(self.device)
+
+    # ---------------------------------------------------------------- launches
+
+    def _views(self) -> dict[str, object]:
+        """Every kernel argument by its name; kernels ask for what they need."""
+        views: dict[str, object] = {
+            "lanes": self._lanes,
+            "dt": self.config.dt_s,
+            "first_person": self.first_person,
+            "wanted_m": self.config.route_m,
+            "step_m": ROUTE_STEP_M,
+        }
+        tensors = {f.name: getattr(self.world, f.name) for f in fields(World) if f.name not in ("lanes", "dt_s")}
+        tensors |= {f.name: getattr(self.state, f.name) for f in fields(State)}
+        tensors |= {f"action_{f.name}": getattr(self._action, f.name) for f in fields(Action)}
+        tensors |= self._private
+        tensors |= {"mask": self._mask, "new_seed": self._new_seed, "new_map": self._new_map}
+        tensors |= {"wants_control": self._wants_control, "observation": self._observation}
+        for alias in ("speed_factor", "walk_speed_mps"):
+            tensors[alias] = self.world.desired_speed_factor
+        views |= {name: _view(tensor, name in _AS_VECTORS) for name, tensor in tensors.items()}
+        return views
+
+    def _launch(
+        self, kernel: wp.Kernel, dim: int | tuple[int, ...], result: object = None, **renamed: str
+    ) -> wp.Launch:
+        """Record a launch with arguments bound by name: `x` and `x_out` are the buffer x, or field x of `result`."""
+        values = []
+        for argument in kernel.adj.args:
+            name = argument.label.removesuffix("_out")
+            if result is not None and argument.label.endswith("_out"):
+                tensor = getattr(result, name)
+                values.append(_view(tensor, tensor.ndim > 1 and name in _AS_VECTORS))
+            else:
+                values.append(self._bound[renamed.get(name, name)])
+        return wp.launch(kernel, dim=dim, inputs=values, device=self._wp_device, record_cmd=True)
+
+    def _record(self) -> None:
+        """Record every launch once; `step` and `reset` only replay them."""
+        self._bound = self._views()
+        b, n, p = self.worlds, self.actors, self.people
+        settle = [
+            self._launch(order.enter_vehicles, (b, n)),
+            *([self._launch(people.enter_people, (b, p))] if p else []),
+            self._launch(order.sort_keys, b, key="entry_key"),
+            self._launch(order.sort_keys, b, key="x_key", sorted_key="sorted_x", rank="rank_x"),
+        ]
+        collide = self._launch(collision.find_collisions, (b, n))
+        self._step_launches = [
+            self._launch(traffic.plan_traffic, (b, n)),
+            self._launch(motion.move_traffic, (b, n)),
+            self._launch(motion.move_controlled, (b, n)),
+            *([self._launch(people.walk, (b, p))] if p else []),
+            self._launch(respawn.respawn, b),
+            *settle,
+            collide,
+        ]
+        self._reset_launches = [
+            self._launch(spawn.spawn_ego, b),
+            self._launch(spawn.draw_character, (b, n)),
+            self._launch(spawn.spawn_vehicles, b),
+            *([self._launch(spawn.spawn_people, (b, p))] if p else []),
+            self._launch(spawn.clear_rest, (b, n)),
+            *settle,
+            self._launch(respawn.settle_speeds, (b, n)),
+            *settle,
+            collide,
+        ]
+        self._route_launch = self._launch(sense.sense_route, (b, ROUTE_POINTS), self._route)
+        self._ego_launch = self._launch(sense.sense_ego, b, self._ego)
+        self._boxes_launch = self._launch(sense.sense_boxes, (b, n - 1), self._boxes) if n > 1 else None
+        self._observe_launch = self._launch(sense.observe_actors, (b, n))
+
+    def _empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.zeros(*shape, dtype=dtype, device=self.device)
+
+    def _pack_lanes(self, g: LaneGraph) -> lane_kernels.Lanes:
+        """The graph as kernels read it: samples and lanes as 4-vectors, conflicts ranked, entries of each map listed."""
+        count = len(g.length_m)
+        if count >= 2**23:
+            raise ValueError(f"{count} lanes: at most {2**23 - 1} fit a sort key")
+        pose = torch.cat((g.xy_world_m, g.yaw_world_rad[:, None], g.curvature_1pm[:, None]), dim=1)
+        meta = torch.stack((g.length_m, 1.0 / g.step_m, g.speed_limit_mps, g.is_junction.float()), dim=1)
+        entry_first, entry_lane = _entries(g)
+        packed = lane_kernels.Lanes()
+        tensors: dict[str, tuple[torch.Tensor, bool]] = {
+            "pose": (pose, True),
+            "curve_speed_mps": (torch.zeros(len(pose)), False),
+            "meta": (meta, True),
+            "side_lane": (torch.stack((g.left_lane, g.right_lane), dim=1), True),
+            "side_valid": (torch.stack((g.has_left, g.has_right), dim=1).int(), True),
+            "conflict_span_m": (g.conflict_span_m, True),
+            "conflict_rank": (_conflict_rank(g), False),
+            "entry_first": (entry_first, False),
+            "entry_lane": (entry_lane, False),
+            "grid_origin_world_m": (g.grid_origin_world_m, True),
+            "grid_shape": (g.grid_shape, True),
+            "edge_origin_world_m": (g.edge_origin_world_m, True),
+            "edge_shape": (g.edge_shape, True),
+        }
+        same = "width_m sample_lane sample_first successor_first successor predecessor_first predecessor conflict_first"
+        same += " conflict_lane lane_first grid_first cell_first cell_sample edge_first edge_distance_m"
+        for name in same.split():
+            tensors[name] = (getattr(g, name), False)
+        for name, (tensor, vector) in tensors.items():
+            kept = tensor.to(self.device).contiguous()
+            self._keep.append(kept)
+            setattr(packed, name, _view(kept, vector))
+        packed.grid_cell_m = float(g.grid_cell_m)
+        packed.edge_cell_m = float(g.edge_cell_m)
+        wp.launch(
+            lane_kernels.scan_curve_speed,
+            dim=count,
+            inputs=[packed],
+            outputs=[packed.curve_speed_mps],
+            device=self._wp_device,
+        )
+        return packed
+
+    def _allocate_world(self) -> World:
+        b, n = self.worlds, self.actors
+        route = 16 + int(np.ceil(self.config.route_m / 10.0))
+        empty, i32 = self._empty, torch.int32
+        return World(
+            lanes=self._graph,
+            map_index=empty(b, dtype=i32),
+            seed=empty(b, dtype=torch.int64),
+            dt_s=self.config.dt_s,
+            kind=empty(b, n, dtype=i32),
+            size_m=empty(b, n, 3),
+            wheelbase_m=empty(b, n),
+            appearance_id=empty(b, n, dtype=i32),
+            desired_speed_factor=empty(b, n),
+            time_gap_s=empty(b, n),
+            max_accel_mps2=empty(b, n),
+            comfort_decel_mps2=empty(b, n),
+            controlled=empty(b, n, dtype=torch.bool),
+            route_lane=empty(b, route, dtype=i32),
+            route_valid=empty(b, route, dtype=torch.bool),
+            route_length_m=empty(b),
+            walk_from_world_m=empty(b, n, 2),
+            walk_to_world_m=empty(b, n, 2),
+        )
+
+    def _allocate_state(self) -> State:
+        b, n = self.worlds, self.actors
+        empty, i32 = self._empty, torch.int32
+        return State(
+            tick=empty(b, dtype=torch.int64),
+            valid=empty(b, n, dtype=torch.bool),
+            xy_world_m=empty(b, n, 2),
+            z_world_m=empty(b, n),
+            yaw_world_rad=empty(b, n),
+            speed_mps=empty(b, n),
+            accel_mps2=empty(b, n),
+            steer_rad=empty(b, n),
+            yaw_rate_radps=empty(b, n),
+            path_lane=empty(b, n, PATH_LANES, dtype=i32),
+            path_valid=empty(b, n, PATH_LANES, dtype=torch.bool),
+            lane_s_m=empty(b, n),
+            lane_lateral_m=empty(b, n),
+            walk_s_m=empty(b, n),
+            route_index=empty(b, dtype=i32),
+            progress_m=empty(b),
+            collided=empty(b, n, dtype=torch.bool),
+            collided_with=empty(b, n, dtype=i32),
+            offroad=empty(b, n, dtype=torch.bool),
+        )
+
+    def _allocate_private(self) -> None:
+        """What only the engine needs: orders, lane entries, intentions, crossings; and the result buffers."""
+        b, n, p = self.worlds, self.actors, max(self.people, 1)
+        empty, i32, i64 = self._empty, torch.int32, torch.int64
+        self._mask, self._new_seed, self._new_map = empty(b, dtype=torch.bool), empty(b, dtype=i64), empty(b, dtype=i32)
+        self._private = {
+            "box": empty(b, n, 4),
+            "x_key": empty(b, n, dtype=i64),
+            "sorted_x": empty(b, n, dtype=i64),
+            "rank_x": empty(b, n, dtype=i32),
+            "entry": empty(b, 2 * n, 4),
+            "entry_key": empty(b, 2 * n, dtype=i64),
+            "sorted_key": empty(b, 2 * n, dtype=i64),
+            "rank": empty(b, 2 * n, dtype=i32),
+            "command_mps2": empty(b, n),
+            "change_to": empty(b, n, dtype=i32),
+            "change_start_m": empty(b, n),
+            "change_time_s": empty(b, n),
+            "committed": empty(b, n, dtype=i32),
+            "next_committed": empty(b, n, dtype=i32),
+            "wait_s": empty(b, n),
+            "next_wait_s": empty(b, n),
+            "crash_s": empty(b, n),
+            "walk_wait_s": empty(b, p),
+            "cross_count": empty(b, p, dtype=i32),
+            "cross_lane": empty(b, p, 8, dtype=i32),
+            "cross_s_m": empty(b, p, 8),
+            "cross_at_m": empty(b, p, 8),
+            "route_offset_m": empty(b, self.world.route_lane.shape[1]),
+        }
+        self._action = Action(empty(b, n), empty(b, n), empty(b, n, dtype=torch.bool))
+        self._observation = empty(b, n, OBSERVATION_SIZE)
+        points, boxes = ROUTE_POINTS, n - 1
+        self._route = Route(
+            empty(b, points, 2), empty(b, points), empty(b, points, dtype=torch.bool), empty(b), empty(b), empty(b)
+        )
+        self._ego = EgoState(empty(b), empty(b), empty(b), empty(b), empty(b), empty(b, 3), empty(b))
+        self._boxes = Boxes3D(
+            center_ego_m=empty(b, boxes, 3),
+            size_m=empty(b, boxes, 3),
+            yaw_ego_rad=empty(b, boxes),
+            velocity_ego_mps=empty(b, boxes, 2),
+            kind=empty(b, boxes, dtype=i32),
+            score=empty(b, boxes),
+            track_id=empty(b, boxes, dtype=i32),
+            valid=empty(b, boxes, dtype=torch.bool),
+        )
+
+
+def _entries(g: LaneGraph) -> tuple[torch.Tensor, torch.Tensor]:
+    """Per map, the lanes that no other lane leads into (CSR): where traffic can come in from outside."""
+    no_predecessor = (g.predecessor_first[1:] == g.predecessor_first[:-1]) & ~g.is_junction & (g.length_m > 20.0)
+    entry_lane = torch.nonzero(no_predecessor).flatten()
+    entry_first = torch.searchsorted(entry_lane, g.lane_first.long())
+    if len(entry_lane) == 0:
+        entry_lane = entry_lane.new_zeros(1)
+    return entry_first.int(), entry_lane.int()
+
+
+def _conflict_rank(g: LaneGraph) -> torch.Tensor:
+    """Per conflict: 1 where only this lane gives way, -1 where only the other one does, 0 where both or neither do."""
+    lane_count = len(g.length_m)
+    owner = torch.repeat_interleave(
+        torch.arange(lane_count, device=g.conflict_first.device), (g.conflict_first[1:] - g.conflict_first[:-1]).long()
+    )
+    other = g.conflict_lane.long()
+    if len(other) == 0:
+        return torch.zeros(1, dtype=torch.int32, device=other.device)
+    forward, backward = owner * lane_count + other, other * lane_count + owner
+    by_key = torch.argsort(forward)
+    found = torch.searchsorted(forward[by_key], backward).clamp(max=len(forward) - 1)
+    mirrored = by_key[found]
+    has_mirror = forward[mirrored] == backward
+    other_yields = g.conflict_yields[mirrored] & has_mirror
+    return g.conflict_yields.int() - other_yields.int()
