@@ -92,7 +92,14 @@ class BirdsEye:
         cv2.rectangle(image, (12, y + 2), (24, y + 12), ACTUAL, -1)
         cv2.rectangle(image, (84, y + 2), (96, y + 12), KIND_COLORS[ActorKind.CAR], 2)
         cv2.line(image, (182, y + 7), (202, y + 7), ACCENT, 5)
-        draw_texts(image, [(30, y, "actual", 13, MUTED, None), (103, y, "perceived", 13, MUTED, None), (209, y, "route", 13, MUTED, None)])
+        draw_texts(
+            image,
+            [
+                (30, y, "actual", 13, MUTED, None),
+                (103, y, "perceived", 13, MUTED, None),
+                (209, y, "route", 13, MUTED, None),
+            ],
+        )
         ten_m = round(10 * SCALE_PX_PER_M)
         right = self.width_px - 16
         cv2.line(image, (right - ten_m, y + 10), (right, y + 10), INK, 1)
@@ -139,7 +146,9 @@ def _corners(center_m: np.ndarray, size_m: np.ndarray, yaw_rad: float) -> np.nda
 def _boxes(boxes: dict[str, np.ndarray]) -> list[tuple[np.ndarray, int, np.ndarray]]:
     """Corners (4, 2), kind and one second of motion (2, 2) of each box."""
     found = []
-    for center, size, yaw, velocity, kind in zip(*(boxes[key] for key in ("center", "size", "yaw", "velocity", "kind"))):
+    for center, size, yaw, velocity, kind in zip(
+        *(boxes[key] for key in ("center", "size", "yaw", "velocity", "kind"))
+    ):
         motion = np.stack([center[:2], center[:2] + velocity])
         found.append((_corners(center, size, float(yaw)), int(kind), motion))
     return found

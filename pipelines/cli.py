@@ -18,8 +18,7 @@ import tyro
 from pipelines.config_io import load_experiment
 
 
-
-def _arg(metavar: str) -> Any:  # noqa: ANN401 (a tyro marker)
+def _arg(metavar: str) -> Any:
     return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
@@ -39,7 +38,7 @@ class Common:
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show the traceback of an error."""
 
-    def experiment(self, base: dict[str, Any] | None = None, **flags: Any) -> Any:  # noqa: ANN401
+    def experiment(self, base: dict[str, Any] | None = None, **flags: Any) -> Any:
         """The resolved configuration; a flag's `__` stands for the dot of its key."""
         dotted = {key.replace("__", "."): value for key, value in flags.items()}
         return load_experiment(self.config, self.set, dotted, base)
@@ -118,7 +117,11 @@ class Train(Common):
     """Seed of the training."""
 
     def run(self) -> None:
-        _job("train_job").train(self.what, self.experiment, {"workers": self.workers, "seed": self.seed}, self.out, self.resume)
+        if self.resume is not None and self.config is None:
+            self.config = self.resume / "config.yaml"
+        base = {"road.kind": "any", "weather": "any", "appearance": "any"}
+        experiment = self.experiment(base, workers=self.workers, seed=self.seed)
+        _job("train_job").train(self.what, experiment, self.out, self.resume)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -195,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def _parse(arguments: list[str]) -> Any:  # noqa: ANN401 (one of the command classes)
+def _parse(arguments: list[str]) -> Any:
     """The command that the arguments ask for; tyro's boxed complaints become one line."""
     branches = [Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()]
     union = branches[0]
@@ -235,7 +238,7 @@ def _fail(line: str) -> None:
     raise SystemExit(2)
 
 
-def _job(name: str) -> Any:  # noqa: ANN401 (a module)
+def _job(name: str) -> Any:
     return importlib.import_module(f"pipelines.{name}")
 
 

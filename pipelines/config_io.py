@@ -21,7 +21,7 @@ def load_experiment(
 ) -> Experiment:
     """Resolve the tree of one job.
 
-    `base` and `flags` map dotted keys to values (flags that are None are left out), `assignments` are `key=value` texts.
+    `base` and `flags` map dotted keys to values (flags that are None are skipped), `assignments` are texts `key=value`.
     Raises ValueError naming the key, the value and what is allowed, OSError where the file cannot be read.
     """
     tree: dict[str, Any] = {}
@@ -82,7 +82,9 @@ def _explain_one(problem: Any, model: type[BaseModel]) -> str:
         near = difflib.get_close_matches(key, _all_keys(model), n=3, cutoff=0.7)
         near += [full for full in _all_keys(model) if full.split(".")[-1] == parts[-1] and full not in near]
         if not near:  # a near key of another section, as in worlds for sim.worlds
-            near = [k for k in _all_keys(model) if difflib.SequenceMatcher(None, k.split(".")[-1], parts[-1]).ratio() > 0.7]
+            near = [
+                k for k in _all_keys(model) if difflib.SequenceMatcher(None, k.split(".")[-1], parts[-1]).ratio() > 0.7
+            ]
         hint = f"; did you mean {' or '.join(near[:3])}?" if near else f"; known keys: {', '.join(model.model_fields)}"
         return f"unknown key {key}{hint}"
     return f"{key} = {problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"

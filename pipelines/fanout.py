@@ -1,14 +1,18 @@
 """Spreads tasks over Ray workers: bounded work in flight, ordered results, dead workers replaced.
 
-Ray is started here (and by the training jobs) and nowhere else. With `workers=0` the same function runs in this process.
+Ray is started here and nowhere else. With `workers=0` the same function runs in this process.
 Tasks and results cross process borders, so they hold plain values and NumPy arrays, never torch tensors.
 """
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from pipelines.runs import write_json
 
 IN_FLIGHT_PER_WORKER = 2
 RETRIES = 2
@@ -27,7 +31,7 @@ def fan_out(
     `done` is told how many tasks are finished. An error that `function` raises is raised here as it was; a worker that
     dies is replaced and its tasks repeated up to twice.
     """
-    if workers == 0:
+    if workers == 0 or not tasks:
         for index, task in enumerate(tasks):
             yield function(task)
             if done is not None:
@@ -35,6 +39,27 @@ def fan_out(
         return
     with ray_session(workers):
         yield from _Fan(function, tasks, min(workers, max(len(tasks), 1)), done).results()
+
+
+def fan_out_resumable(
+    function: Callable[[Any], Any],
+    tasks: dict[str, Any],
+    parts: Path,
+    workers: int,
+    done: Callable[[int], None],
+) -> list[Any]:
+    """The results of all named tasks, in order; each is kept as `parts`/NAME.json and found there by a later run.
+
+    Results are plain values that JSON holds. `done` is told how many tasks are finished, earlier ones included.
+    """
+    parts.mkdir(parents=True, exist_ok=True)
+    missing = [name for name in tasks if not (parts / f"{name}.json").exists()]
+    ready = len(tasks) - len(missing)
+    done(ready)
+    results = fan_out(function, [tasks[name] for name in missing], workers, lambda count: done(ready + count))
+    for name, result in zip(missing, results, strict=True):
+        write_json(parts / f"{name}.json", result)
+    return [json.loads((parts / f"{name}.json").read_text(encoding="utf-8")) for name in tasks]
 
 
 @contextmanager
@@ -45,6 +70,9 @@ def ray_session(workers: int) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    if ray.is_initialized():  # a caller's session, which the caller ends
+        yield
+        return
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
@@ -68,7 +96,9 @@ class _Worker:
 class _Fan:
     """The tasks of one fan-out and the actors that work on them."""
 
-    def __init__(self, function: Callable, tasks: Sequence[Any], workers: int, done: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, function: Callable, tasks: Sequence[Any], workers: int, done: Callable[[int], None] | None
+    ) -> None:
         import ray
 
         self._ray = ray

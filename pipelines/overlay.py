@@ -1,4 +1,4 @@
-"""Draws on camera images: detections, the attention inset and the instrument strip. All images are (H, W, 3) uint8 RGB."""
+"""Draws on camera images: detections, the attention inset and the instrument strip. Images are (H, W, 3) uint8 RGB."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -58,7 +58,7 @@ def draw_detections(image: np.ndarray, seen: Seen) -> None:
     for index in np.argsort(-np.nan_to_num(seen.distance_m, nan=0.0)):
         kind = ActorKind(int(seen.kind[index]))
         color = KIND_COLORS[kind]
-        left, top, right, bottom = (int(round(float(edge))) for edge in seen.boxes_px[index])
+        left, top, right, bottom = (round(float(edge)) for edge in seen.boxes_px[index])
         if right - left < 2 or bottom - top < 2:
             continue
         cv2.rectangle(image, (left, top), (right, bottom), color, 2, cv2.LINE_AA)
@@ -88,10 +88,10 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)  # type: ignore[return-value]
 
 
-def draw_attention(image: np.ndarray, attention: np.ndarray, width_px: int = 224) -> None:
-    """Inset in the lower left corner: the picture in grey under a heat map of `attention` (h, w), higher is hotter."""
+def draw_attention(image: np.ndarray, attention: np.ndarray, backdrop: np.ndarray, width_px: int = 224) -> None:
+    """Inset in the lower left corner: `backdrop` in grey under a heat map of `attention` (h, w), higher is hotter."""
     height_px = round(width_px * image.shape[0] / image.shape[1])
-    small = cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(backdrop, (width_px, height_px), interpolation=cv2.INTER_AREA)
     low, high = float(attention.min()), float(attention.max())
     level = (attention - low) / max(high - low, 1e-9)
     level = cv2.resize(level.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_CUBIC).clip(0, 1)

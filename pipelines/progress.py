@@ -32,7 +32,13 @@ def progress(title: str, unit: str) -> Iterator[Report]:
     if not console.is_terminal:
         yield _plain(title, unit)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as bar:
         task = bar.add_task(title, total=None, unit=unit, figures="")
 
@@ -53,11 +59,8 @@ def _plain(title: str, unit: str) -> Report:
         rate = done / max(now_s - start_s, 1e-9)
         left_s = (total - done) / rate if rate > 0 else 0.0
         last.update(s=now_s, done=done)
-        print(
-            f"{title}: {done:g}/{total:g} {unit}, {rate:.3g} {unit}/s, {left_s:.0f} s left {_figures(figures)}".rstrip(),
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{title}: {done:g}/{total:g} {unit}, {rate:.3g} {unit}/s, {left_s:.0f} s left {_figures(figures)}"
+        print(line.rstrip(), file=sys.stderr, flush=True)
 
     return report
 

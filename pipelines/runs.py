@@ -6,7 +6,8 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,29 @@ def prepare_folder(path: Path) -> Path:
         for folder in missing:
             if folder.is_dir():
                 folder.rmdir()
-        raise OSError(f"output folder {path} cannot be written ({error.strerror or error}); choose another with --out") from error
+        raise OSError(
+            f"output folder {path} cannot be written ({error.strerror or error}); choose another with --out"
+        ) from error
     return path
+
+
+@contextmanager
+def run_folder(path: Path) -> Iterator[Path]:
+    """A folder for a job's results, checked before the work; if the job fails with nothing written, it goes again."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    prepare_folder(path)
+    try:
+        yield path
+    except BaseException:
+        for folder in missing:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def default_folder(job: str) -> Path:
+    """runs/JOB-DATE-TIME below the current folder."""
+    return Path("runs") / f"{job}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def check_file_target(path: Path) -> Path:
@@ -70,6 +92,23 @@ def write_config(folder: Path, experiment: Experiment) -> None:
     write_text(folder / "config.yaml", experiment_yaml(experiment))
 
 
+def claim(experiment: Experiment, folder: Path, results: Sequence[str]) -> None:
+    """Make the folder this job's: with the same settings it goes on where it stopped, other settings are refused.
+
+    `results` are names that only such a job writes. The number of workers is no part of the settings.
+    """
+    config = folder / "config.yaml"
+    comparable = experiment.model_copy(update={"workers": 0})
+    if config.exists() and config.read_text(encoding="utf-8") != experiment_yaml(comparable):
+        raise ValueError(
+            f"{folder} holds results of other settings (see its config.yaml); choose another folder with --out"
+        )
+    foreign = [name for name in results if (folder / name).exists()]
+    if not config.exists() and foreign:
+        raise ValueError(f"{folder} already holds {foreign[0]}, of another origin; choose another folder with --out")
+    write_config(folder, comparable)
+
+
 def finite_or_none(value: float) -> float | None:
     """A number for JSON: None where it is infinite (nothing ahead); NaN is an error."""
     if math.isnan(value):
@@ -93,6 +132,8 @@ def machine() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform()}
