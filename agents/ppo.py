@@ -151,7 +151,7 @@ def _checked_layers(path: Path, tensors: dict[str, torch.Tensor]) -> list[tuple[
             or weight.shape[1] != width
             or bias.shape != weight.shape[:1]
         ):
-            raise ValueError(f"{path}: layer {i} does not fit the one before it")
+            raise ValueError(f"{path}: layer {i} is missing or does not fit the one before it")
         if weight.dtype != torch.float32 or not bool(torch.isfinite(weight).all() and torch.isfinite(bias).all()):
             raise ValueError(f"{path}: layer {i} is not finite float32")
         layers.append((weight, bias))
