@@ -91,9 +91,9 @@ def _ranks(lanes: "MapLanes", members: list[int]) -> dict[int, int]:
     """Ranks in a junction: of two lanes in conflict the one with the greater rank gives way.
 
     Straight on goes before turning, turning without crossing the oncoming lane before turning across it, and among
-    equals whoever comes from the right. "From the right" alone is a circle at a crossroads where four cars would wait for each
-    other; the approaches are therefore cut at the widest gap between their headings into a total order, which differs
-    from the rule for at most one pair of neighbouring approaches (for none where an approach is missing).
+    equals whoever comes from the right. "From the right" alone is a circle at a crossroads, where four cars would wait
+    for each other; the approaches are therefore cut at the widest gap between their headings into a total order, which
+    differs from the rule for at most one pair of neighbouring approaches (for none where an approach is missing).
     """
     first, last = lanes.sample_first[members], lanes.sample_first[np.array(members) + 1] - 1
     start = lanes.yaw_world_rad[first]

@@ -1,4 +1,4 @@
-"""Read OpenDRIVE 1.4 to 1.8 road networks. Maps are untrusted: no entities, no DTD, no network, wrong values are errors.
+"""Read OpenDRIVE 1.4 to 1.8 road networks. Untrusted: no entities, no DTD, no network; wrong values are errors.
 
 An error is a ValueError (an OSError for the file itself) of one line that names file, line, element, value and remedy.
 """

@@ -197,7 +197,7 @@ class RoadNetwork:
     paint: tuple[Marking, ...] = ()
 
     def strips(self, step_m: float = 1.0) -> list[LaneStrip]:
-        """Every lane of non-zero length, sampled at its section's start, the multiples of `step_m` of s, and its end."""
+        """Every lane of non-zero length, at its section's start, the multiples of `step_m` of s, and its end."""
         return [strip for road in self.roads.values() for strip in _road_strips(road, step_m)]
 
     def markings(self, step_m: float = 1.0) -> list[Marking]:

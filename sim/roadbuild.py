@@ -1,0 +1,291 @@
+"""Building blocks of generated roads: paths of primitives, cross-sections, junctions with connecting roads, paint.
+
+What is built is what a map file would say, links included, so that it takes the same way into the lane graph.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim.geometry import Arc, Floats, Line, Piece, PlanView, Primitive, Spiral, blend, constant
+from sim.roads import Connection, Lane, LaneSection, Marking, MarkLine, Road, RoadLink, RoadMark, RoadNetwork
+
+
+@dataclass
+class Path:
+    """A growing reference line: each primitive starts where and as the last one ended."""
+
+    x_world_m: float
+    y_world_m: float
+    heading_rad: float
+    length_m: float = 0.0
+    pieces: list[Piece] = field(default_factory=list)
+
+    def copy(self) -> "Path":
+        return Path(self.x_world_m, self.y_world_m, self.heading_rad, self.length_m, list(self.pieces))
+
+    def line(self, length_m: float) -> None:
+        self._append(Line(), length_m)
+
+    def arc(self, length_m: float, curvature_1pm: float) -> None:
+        self._append(Arc(curvature_1pm), length_m)
+
+    def spiral(self, length_m: float, start_1pm: float, end_1pm: float) -> None:
+        self._append(Spiral(start_1pm, end_1pm, length_m), length_m)
+
+    def _append(self, shape: Primitive, length_m: float) -> None:
+        if length_m < 1e-6:
+            return
+        piece = Piece(self.length_m, self.x_world_m, self.y_world_m, self.heading_rad, length_m, shape)
+        end = np.array([self.length_m + length_m])
+        xy, heading, _ = PlanView((piece,)).at(end)
+        self.pieces.append(piece)
+        self.x_world_m, self.y_world_m, self.heading_rad = float(xy[0, 0]), float(xy[0, 1]), float(heading[0])
+        self.length_m += length_m
+
+    def points(self, step_m: float) -> Floats:
+        """Points (n, 2) every `step_m`."""
+        return PlanView(tuple(self.pieces)).at(np.arange(0.0, self.length_m, step_m))[0]
+
+
+def polyline_path(points: Floats, start_m: float, end_m: float, radius_min_m: float, radius_max_m: float) -> Path:
+    """Straights between points (n, 2) with arcs that round the corners, cut short by `start_m` and `end_m`.
+
+    Raises ValueError where the points lie too close for the smallest radius.
+    """
+    legs = np.diff(points, axis=0)
+    length, heading = np.hypot(legs[:, 0], legs[:, 1]), np.arctan2(legs[:, 1], legs[:, 0])
+    turn = np.remainder(np.diff(heading) + math.pi, 2.0 * math.pi) - math.pi
+    free = length.copy()
+    free[0] -= start_m
+    free[-1] -= end_m
+    # Inner legs are shared by two corners; a straight of 4 m stays between a corner and a junction.
+    share = np.where((np.arange(len(free)) == 0) | (np.arange(len(free)) == len(free) - 1), free - 4.0, 0.5 * free)
+    room = np.minimum(share[:-1], share[1:])
+    half = np.tan(0.5 * np.abs(turn))
+    radius = np.minimum(room / np.maximum(half, 1e-9), radius_max_m)
+    if (free <= 0.0).any() or (radius < radius_min_m).any():
+        raise ValueError(f"corners at {points.tolist()} leave no room for a radius of {radius_min_m:g} m")
+    tangent = radius * half
+    start = points[0] + legs[0] / length[0] * start_m
+    path = Path(float(start[0]), float(start[1]), float(heading[0]))
+    for i, leg in enumerate(free):
+        path.line(float(leg - (tangent[i - 1] if i > 0 else 0.0) - (tangent[i] if i < len(turn) else 0.0)))
+        if i < len(turn):
+            path.arc(float(radius[i] * abs(turn[i])), float(math.copysign(1.0 / radius[i], turn[i])))
+    return path
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A symmetric cross-section and its paint: per direction median, driving lanes, then shoulder or sidewalk."""
+
+    lanes: int
+    width_m: float
+    speed_mps: float
+    median_m: float = 0.0  # per direction
+    shoulder_m: float = 0.0
+    sidewalk_m: float = 0.0
+    dash_m: float = 3.0
+    gap_m: float = 6.0
+    mark_width_m: float = 0.12
+    edge_lines: bool = True
+    inner_color: str = "white"  # between the directions
+    solid_m: float = 0.0  # before junctions the middle line is solid
+    double_line: bool = False
+
+    @property
+    def half_width_m(self) -> float:
+        return self.median_m + self.lanes * self.width_m + self.shoulder_m + self.sidewalk_m
+
+    @property
+    def first_driving(self) -> int:
+        """The absolute id of the innermost driving lane."""
+        return 2 if self.median_m > 0.0 else 1
+
+
+def _solid(profile: Profile, color: str) -> RoadMark:
+    return RoadMark(0.0, "solid", color, (MarkLine(0.0, profile.mark_width_m, 3.0, 0.0),))
+
+
+def _broken(profile: Profile, color: str, s_m: float = 0.0) -> RoadMark:
+    line = MarkLine(0.0, profile.mark_width_m, profile.dash_m, profile.gap_m)
+    return RoadMark(s_m, "broken", color, (line,))
+
+
+def _middle_marks(profile: Profile, length_m: float) -> tuple[RoadMark, ...]:
+    if profile.median_m > 0.0:
+        return ()
+    if profile.double_line:
+        lines = tuple(MarkLine(t, profile.mark_width_m, 3.0, 0.0) for t in (0.12, -0.12))
+        return (RoadMark(0.0, "solid solid", profile.inner_color, lines),)
+    broken = _broken(profile, profile.inner_color, profile.solid_m)
+    if profile.solid_m == 0.0 or length_m < 3.0 * profile.solid_m:
+        return (
+            (_broken(profile, profile.inner_color),)
+            if profile.solid_m == 0.0
+            else (_solid(profile, profile.inner_color),)
+        )
+    solid = _solid(profile, profile.inner_color)
+    end = RoadMark(length_m - profile.solid_m, "solid", profile.inner_color, solid.lines)
+    return (solid, broken, end)
+
+
+def _side_lanes(profile: Profile, sign: int) -> list[Lane]:
+    """The lanes of one side, from the inside out."""
+    strips: list[tuple[str, float, tuple[RoadMark, ...]]] = []
+    if profile.median_m > 0.0:
+        strips.append(("median", profile.median_m, (_solid(profile, profile.inner_color),)))
+    for i in range(profile.lanes):
+        outermost = i == profile.lanes - 1
+        edge = (_solid(profile, "white"),) if profile.edge_lines else ()
+        strips.append(("driving", profile.width_m, edge if outermost else (_broken(profile, "white"),)))
+    if profile.shoulder_m > 0.0:
+        strips.append(("shoulder", profile.shoulder_m, ()))
+    if profile.sidewalk_m > 0.0:
+        strips.append(("sidewalk", profile.sidewalk_m, ()))
+    return [Lane(sign * (i + 1), kind, constant(width), marks=marks) for i, (kind, width, marks) in enumerate(strips)]
+
+
+def add_road(network: RoadNetwork, path: Path, profile: Profile) -> str:
+    """Add a two-way road along a path; returns its id."""
+    id = str(len(network.roads))
+    lanes = [*_side_lanes(profile, 1), Lane(0, "none", constant(0.0), marks=_middle_marks(profile, path.length_m))]
+    lanes += _side_lanes(profile, -1)
+    section = LaneSection(0.0, path.length_m, path.length_m, {lane.id: lane for lane in lanes})
+    speeds = ((0.0, profile.speed_mps),)
+    network.roads[id] = Road(id, path.length_m, PlanView(tuple(path.pieces)), (section,), speeds=speeds)
+    return id
+
+
+# --- Junctions ---
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A road's end at a junction."""
+
+    road: str
+    contact: str
+    profile: Profile
+
+    def incoming_lane(self, k: int) -> int:
+        """The id of the k-th lane from the middle that leads into the junction."""
+        return (k + self.profile.first_driving) * (-1 if self.contact == "end" else 1)
+
+    def outgoing_lane(self, k: int) -> int:
+        return -self.incoming_lane(k)
+
+
+def _outward(network: RoadNetwork, arm: Arm) -> tuple[Floats, float]:
+    """Where an arm's middle line meets the junction (2,) and its heading away from it."""
+    road = network.roads[arm.road]
+    xy, heading, _ = road.plan.at(np.array([0.0 if arm.contact == "start" else road.length_m]))
+    return xy[0], float(heading[0]) + (0.0 if arm.contact == "start" else math.pi)
+
+
+def add_junction(network: RoadNetwork, center_world_m: tuple[float, ...], arms: list[Arm]) -> str:
+    """Join roads whose ends lie at one distance from a centre and point at it: every way through, and sidewalks.
+
+    Each turn is one arc (a straight where the arms face each other) between the arms' middle lines; its lane slides
+    from the lane it comes from to the one it goes to. Left turns leave the innermost lane, right turns the outermost.
+    """
+    junction = f"j{len(network.junctions)}"
+    connections: list[Connection] = []
+    headings = [_outward(network, arm)[1] for arm in arms]
+    for arm in arms:
+        _link_end(network, arm, junction)
+    for a, arm in enumerate(arms):
+        exits = sorted((_turn_rad(headings[a], headings[b]), b) for b in range(len(arms)) if b != a)
+        for turn, b in exits:
+            for k, m in _lane_pairs(arm.profile.lanes, arms[b].profile.lanes, turn):
+                connections.append(_connect(network, junction, arm, arms[b], turn, k, m))
+        if arm.profile.sidewalk_m > 0.0:  # around the corner to the next arm on the right
+            _connect_sidewalk(network, junction, arm, arms[exits[0][1]], exits[0][0])
+    network.junctions[junction] = tuple(connections)
+    return junction
+
+
+def _turn_rad(out_a: float, out_b: float) -> float:
+    """The change of heading from coming in along arm a to going out along arm b, in [-pi, pi)."""
+    return math.remainder(out_b - (out_a + math.pi), 2.0 * math.pi)
+
+
+def _lane_pairs(n_from: int, n_to: int, turn_rad: float) -> list[tuple[int, int]]:
+    if abs(turn_rad) < math.radians(45.0):
+        return [(k, min(k, n_to - 1)) for k in range(min(n_from, n_to))]
+    return [(0, 0)] if turn_rad > 0.0 else [(n_from - 1, n_to - 1)]
+
+
+def _link_end(network: RoadNetwork, arm: Arm, junction: str) -> None:
+    road, link = network.roads[arm.road], RoadLink("junction", junction, "")
+    ends = {"predecessor": link} if arm.contact == "start" else {"successor": link}
+    network.roads[arm.road] = Road(**{**road.__dict__, **ends})
+
+
+def _turn_path(network: RoadNetwork, a: Arm, b: Arm, turn_rad: float) -> Path:
+    start, out = _outward(network, a)
+    end, _ = _outward(network, b)
+    path = Path(float(start[0]), float(start[1]), out + math.pi)
+    chord = float(np.hypot(*(end - start)))
+    if abs(turn_rad) < 1e-9:
+        path.line(chord)
+    else:
+        radius = chord / (2.0 * math.sin(0.5 * abs(turn_rad)))
+        path.arc(radius * abs(turn_rad), math.copysign(1.0 / radius, turn_rad))
+    return path
+
+
+def _connecting_road(
+    network: RoadNetwork, junction: str, a: Arm, b: Arm, path: Path, lane: Lane, offset_m: tuple[float, float]
+) -> str:
+    id = str(len(network.roads))
+    section = LaneSection(0.0, path.length_m, path.length_m, {0: Lane(0, "none", constant(0.0)), -1: lane})
+    network.roads[id] = Road(
+        id, path.length_m, PlanView(tuple(path.pieces)), (section,), junction=junction,
+        lane_offset=blend(-offset_m[0], -offset_m[1], path.length_m),
+        predecessor=RoadLink("road", a.road, a.contact), successor=RoadLink("road", b.road, b.contact),
+        speeds=((0.0, min(a.profile.speed_mps, b.profile.speed_mps)),),
+    )  # fmt: skip
+    return id
+
+
+def _connect(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: float, k: int, m: int) -> Connection:
+    path = _turn_path(network, a, b, turn_rad)
+    lane = Lane(
+        -1, "driving", blend(a.profile.width_m, b.profile.width_m, path.length_m),
+        predecessors=(a.incoming_lane(k),), successors=(b.outgoing_lane(m),),
+    )  # fmt: skip
+    offset = (a.profile.median_m + k * a.profile.width_m, b.profile.median_m + m * b.profile.width_m)
+    id = _connecting_road(network, junction, a, b, path, lane, offset)
+    return Connection(a.road, id, "start", ((a.incoming_lane(k), -1),))
+
+
+def _connect_sidewalk(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: float) -> None:
+    path = _turn_path(network, a, b, turn_rad)
+    k, m = a.profile.lanes, b.profile.lanes
+    lane = Lane(
+        -1, "sidewalk", blend(a.profile.sidewalk_m, b.profile.sidewalk_m, path.length_m),
+        predecessors=(a.incoming_lane(k),), successors=(b.outgoing_lane(m),),
+    )  # fmt: skip
+    offset = (a.profile.median_m + k * a.profile.width_m, b.profile.median_m + m * b.profile.width_m)
+    _connecting_road(network, junction, a, b, path, lane, offset)
+
+
+def crossing_paint(road: Road, arm: Arm, zebra: bool) -> list[Marking]:
+    """A stop line across the incoming lanes of an arm and, before the junction, a zebra crossing."""
+    inward = 1.0 if arm.contact == "end" else -1.0
+    junction_s = road.length_m if arm.contact == "end" else 0.0
+    half = arm.profile.lanes * arm.profile.width_m
+    across = np.linspace(0.05, half - 0.05, 5) * -inward  # incoming lanes lie to the right of the way in
+    paint = [_across(road, junction_s - inward * (5.2 if zebra else 0.6), across, 0.4, 0.5, 0.0)]
+    if zebra:
+        paint.append(_across(road, junction_s - inward * 2.6, np.linspace(0.25 - half, half - 0.25, 9), 3.0, 0.5, 0.5))
+    return paint
+
+
+def _across(road: Road, s_m: float, t_m: Floats, width_m: float, dash_m: float, gap_m: float) -> Marking:
+    xy, heading, _ = road.plan.at(np.full(len(t_m), s_m))
+    points = xy + t_m[:, None] * np.column_stack((-np.sin(heading), np.cos(heading)))
+    return Marking(points, width_m, "white", dash_m, gap_m)

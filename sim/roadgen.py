@@ -1,0 +1,250 @@
+"""Generated roads: networks of the same primitives as map files, a pure function of kind and seed.
+
+rural    a curving two-way road of lines, clothoids and arcs, sometimes with a T or X junction
+highway  two curving one-way carriageways of three lanes with a median and shoulders
+town     streets on a jittered grid with T and X junctions, bends, sidewalks, often an avenue; no street leads out
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from configs.schema import RoadKind
+from sim.roadbuild import (
+    Arm,
+    Path,
+    Profile,
+    add_junction,
+    add_road,
+    crossing_paint,
+    polyline_path,
+)
+from sim.roads import Marking, RoadNetwork
+
+_STREAM = {"rural": 1, "highway": 2, "town": 3}
+
+
+def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
+    """The road network of a kind and a seed >= 0: always the same bits, visibly different from seed to seed."""
+    if kind not in _STREAM:
+        raise ValueError(f"road kind {kind!r} is unknown; use one of {', '.join(_STREAM)}")
+    if seed < 0:
+        raise ValueError(f"road seed {seed} is negative; use 0 or more")
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, _STREAM[kind]])))
+    network = {"rural": _rural, "highway": _highway, "town": _town}[kind](rng)
+    return RoadNetwork(f"{kind}-{seed}", network.roads, network.junctions, network.paint)
+
+
+# --- Curving roads ---
+
+
+def _wander(
+    rng: np.random.Generator, path: Path, length_m: float, radius_m: tuple[float, float], swing_rad: float
+) -> None:
+    """Extend a path by `length_m` of straights and clothoid-arc-clothoid curves that keep turning back."""
+    start, heading, side = path.length_m, path.heading_rad, rng.choice((-1.0, 1.0))
+    while (left := length_m - (path.length_m - start)) > 1.0:
+        if left < 60.0:
+            path.line(left)
+            return
+        path.line(min(rng.uniform(0.02, 0.12) * length_m, left - 50.0))
+        radius = rng.uniform(*radius_m)
+        drift = path.heading_rad - heading
+        side = -math.copysign(1.0, drift) if abs(drift) > 0.25 * swing_rad else -side
+        turn = min(rng.uniform(0.5, 1.0) * swing_rad, length_m * 0.3 / radius)
+        clothoid = 0.35 * turn * radius
+        arc = max(turn * radius - clothoid, 5.0)
+        if 2.0 * clothoid + arc > length_m - (path.length_m - start):
+            path.line(length_m - (path.length_m - start))
+            return
+        path.spiral(clothoid, 0.0, side / radius)
+        path.arc(arc, side / radius)
+        path.spiral(clothoid, side / radius, 0.0)
+
+
+def _clear_of_itself(points: np.ndarray, step_m: float, width_m: float) -> bool:
+    """Whether a path sampled every `step_m` (n, 2) keeps its width between parts that are not neighbours along it."""
+    away = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+    along = np.abs(np.subtract.outer(np.arange(len(points)), np.arange(len(points)))) * step_m
+    return bool((away[along > 2.5 * width_m] > width_m).all())
+
+
+def _wandering_path(
+    rng: np.random.Generator,
+    start: Path,
+    length_m: float,
+    radius_m: tuple[float, float],
+    swing_rad: float,
+    clear_m: float,
+) -> Path:
+    """A wandering continuation of `start` that stays clear of itself."""
+    while True:
+        path = start.copy()
+        _wander(rng, path, length_m, radius_m, swing_rad)
+        if _clear_of_itself(path.points(5.0), 5.0, clear_m):
+            return path
+
+
+def _highway(rng: np.random.Generator) -> RoadNetwork:
+    width, dash = rng.uniform(3.5, 3.75), ((3.0, 9.0), (6.0, 12.0), (6.0, 6.0))[rng.integers(3)]
+    profile = Profile(
+        lanes=3, width_m=width, speed_mps=rng.choice((80.0, 100.0, 120.0)) / 3.6, median_m=rng.uniform(2.0, 6.0),
+        shoulder_m=rng.uniform(2.2, 3.0), dash_m=dash[0], gap_m=dash[1], mark_width_m=0.15, edge_lines=True,
+        inner_color=str(rng.choice(("white", "yellow"))),
+    )  # fmt: skip
+    start = Path(0.0, 0.0, rng.uniform(-math.pi, math.pi))
+    path = _wandering_path(rng, start, rng.uniform(1000.0, 1300.0), (250.0, 700.0), math.radians(70.0), 80.0)
+    network = RoadNetwork("", {})
+    add_road(network, path, profile)
+    return network
+
+
+def _rural(rng: np.random.Generator) -> RoadNetwork:
+    profile = Profile(
+        lanes=1, width_m=rng.uniform(3.0, 3.6), speed_mps=rng.choice((60.0, 70.0, 80.0, 90.0)) / 3.6,
+        edge_lines=bool(rng.random() < 0.8), inner_color=str(rng.choice(("white", "yellow"), p=(0.7, 0.3))),
+    )  # fmt: skip
+    radius, swing = (70.0, 220.0), math.radians(rng.uniform(50.0, 100.0))
+    network = RoadNetwork("", {})
+    heading = rng.uniform(-math.pi, math.pi)
+    arms = int(rng.choice((0, 3, 4), p=(0.4, 0.35, 0.25)))
+    if arms == 0:
+        path = _wandering_path(rng, Path(0.0, 0.0, heading), rng.uniform(650.0, 850.0), radius, swing, 40.0)
+        add_road(network, path, profile)
+        return network
+    while True:
+        turns = [0.0, math.pi, rng.uniform(1.25, 1.89), -rng.uniform(1.25, 1.89)][:arms]
+        lengths = [rng.uniform(320.0, 450.0), rng.uniform(320.0, 450.0), *rng.uniform(180.0, 320.0, 2)]
+        paths = []
+        for turn, length in zip(turns, lengths):
+            out = heading + turn
+            start = Path(14.0 * math.cos(out), 14.0 * math.sin(out), out)
+            start.line(25.0)
+            paths.append(_wandering_path(rng, start, length, radius, swing, 40.0))
+        if _clear_of_each_other([path.points(5.0) for path in paths], 40.0, 60.0):
+            break
+    add_junction(network, (0.0, 0.0), [Arm(add_road(network, path, profile), "start", profile) for path in paths])
+    return network
+
+
+def _clear_of_each_other(lines: list[np.ndarray], near_m: float, within_m: float) -> bool:
+    """Whether lines (n, 2) from one centre keep `near_m` apart outside `within_m` of it."""
+    far = [line[np.hypot(line[:, 0], line[:, 1]) > within_m] for line in lines]
+    return all(
+        np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)).min() > near_m
+        for i, a in enumerate(far)
+        for b in far[i + 1 :]
+    )
+
+
+# --- Town ---
+
+
+@dataclass
+class _Streets:
+    """The plan of a town: node positions and, per street, its nodes from junction to junction."""
+
+    xy: np.ndarray  # (n, 2)
+    links: list[tuple[int, int]]
+    avenue: set[tuple[int, int]]
+
+
+def _town(rng: np.random.Generator) -> RoadNetwork:
+    streets = _street_plan(rng)
+    width, speed = rng.uniform(3.2, 3.6), rng.choice((30.0, 40.0, 50.0)) / 3.6
+    color, edges = str(rng.choice(("white", "yellow"))), bool(rng.random() < 0.4)
+    street = Profile(
+        lanes=1, width_m=width, speed_mps=speed, sidewalk_m=2.0, edge_lines=edges, inner_color=color, solid_m=18.0
+    )
+    avenue = Profile(
+        lanes=2, width_m=width, speed_mps=max(speed, 50.0 / 3.6), sidewalk_m=2.0, edge_lines=edges, inner_color=color,
+        solid_m=18.0, double_line=True,
+    )  # fmt: skip
+    network = RoadNetwork("", {})
+    arms: dict[int, list[tuple[int, np.ndarray]]] = {}
+    chains = _chains(streets)
+    bent = [_with_midpoints(rng, streets, chain) for chain in chains]
+    profiles = [avenue if (min(c[:2]), max(c[:2])) in streets.avenue else street for c in chains]
+    for i, (chain, line) in enumerate(zip(chains, bent)):
+        arms.setdefault(chain[0], []).append((i, line[1] - line[0]))
+        arms.setdefault(chain[-1], []).append((i, line[-2] - line[-1]))
+    reach = {node: _reach_m([(profiles[i], out) for i, out in ways]) for node, ways in arms.items()}
+    joined: dict[int, list[Arm]] = {node: [] for node in arms}
+    for chain, line, profile in zip(chains, bent, profiles):
+        path = polyline_path(
+            line, reach[chain[0]], reach[chain[-1]], 12.0 + profile.half_width_m, rng.uniform(40.0, 120.0)
+        )
+        road = add_road(network, path, profile)
+        joined[chain[0]].append(Arm(road, "start", profile))
+        joined[chain[-1]].append(Arm(road, "end", profile))
+    paint: list[Marking] = []
+    for node, members in joined.items():
+        add_junction(network, tuple(streets.xy[node]), members)
+        for arm in members:
+            paint += crossing_paint(network.roads[arm.road], arm, zebra=bool(rng.random() < 0.6))
+    return RoadNetwork("", network.roads, network.junctions, tuple(paint))
+
+
+def _street_plan(rng: np.random.Generator) -> _Streets:
+    """A jittered grid of streets, turned as a whole, with some streets left out."""
+    columns, rows = int(rng.integers(3, 5)), int(rng.integers(3, 5))
+    x = np.concatenate(([0.0], np.cumsum(rng.uniform(80.0, 115.0, columns - 1))))
+    y = np.concatenate(([0.0], np.cumsum(rng.uniform(80.0, 115.0, rows - 1))))
+    xy = np.stack(np.meshgrid(x - x.mean(), y - y.mean()), axis=-1).reshape(-1, 2) + rng.uniform(
+        -8.0, 8.0, (rows * columns, 2)
+    )
+    turn = rng.uniform(-math.pi, math.pi)
+    xy = xy @ np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    node = np.arange(rows * columns).reshape(rows, columns)
+    across = [(int(a), int(b)) for a, b in zip(node[:, :-1].ravel(), node[:, 1:].ravel())]
+    along = [(int(a), int(b)) for a, b in zip(node[:-1].ravel(), node[1:].ravel())]
+    line = node[int(rng.integers(1, rows - 1))] if rng.random() < 0.7 else node[0, :0]
+    avenue = {(int(a), int(b)) for a, b in pairwise(line)}
+    links = across + along
+    for index in rng.permutation(len(links))[: int(rng.integers(1, 4))]:
+        link = (across + along)[index]
+        rest = [other for other in links if other != link]
+        degree = np.bincount(np.array(rest).ravel(), minlength=rows * columns)
+        # Leave out streets between junctions only, so that every block stays closed and no bend becomes a dead end.
+        if link not in avenue and all(degree[n] >= 3 for n in link):
+            links = rest
+    return _Streets(xy, links, avenue)
+
+
+def _chains(streets: _Streets) -> list[list[int]]:
+    """Streets from junction to junction, through the nodes where just two links meet."""
+    near: dict[int, list[int]] = {}
+    for a, b in streets.links:
+        near.setdefault(a, []).append(b)
+        near.setdefault(b, []).append(a)
+    chains = []
+    for start in sorted(n for n in near if len(near[n]) > 2):
+        for step in sorted(near[start]):
+            chain = [start, step]
+            while len(near[chain[-1]]) == 2:
+                chain.append(next(n for n in near[chain[-1]] if n != chain[-2]))
+            if chain[0] < chain[-1] or (chain[0] == chain[-1] and chain[1] < chain[-2]):
+                chains.append(chain)
+    return chains
+
+
+def _with_midpoints(rng: np.random.Generator, streets: _Streets, chain: list[int]) -> np.ndarray:
+    """The chain's points (n, 2), some links bent sideways in the middle."""
+    points = [streets.xy[chain[0]]]
+    for a, b in pairwise(chain):
+        p, q = streets.xy[a], streets.xy[b]
+        if len(chain) == 2 and rng.random() < 0.7:  # corners need the room themselves
+            side = np.array([p[1] - q[1], q[0] - p[0]]) / np.hypot(*(q - p))
+            points.append(0.5 * (p + q) + side * rng.choice((-1.0, 1.0)) * rng.uniform(4.0, 11.0))
+        points.append(q)
+    return np.array(points)
+
+
+def _reach_m(ways: list[tuple[Profile, np.ndarray]]) -> float:
+    """How far from a junction's centre its streets end, so that the tightest right turn stays drivable."""
+    angles = np.sort([math.atan2(out[1], out[0]) for _, out in ways])
+    gap = float(np.min(np.diff(np.concatenate((angles, angles[:1] + 2.0 * math.pi)))))
+    half = max(profile.half_width_m for profile, _ in ways)
+    return max(half + 6.0, (half + 4.0) / math.tan(0.5 * min(gap, 0.5 * math.pi)))
