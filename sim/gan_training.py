@@ -1,0 +1,380 @@
+"""Training of the texture GAN: `train_gan`, its checkpoints and its model card.
+
+Loss: relativistic pairing logistic loss with gradient penalties on real and painted pictures, Huang et al., "The GAN
+is dead; long live the GAN!" (2024), the penalties every PENALTY_EVERY steps as in StyleGAN2. AdamW without momentum;
+the generator that is kept is an exponential moving average.
+
+Everything random is keyed by (seed, step, rank), so a run that was killed continues as if nothing had happened. Where
+torch.distributed is initialised the batch is shared between the ranks, gradients are averaged and rank 0 writes.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from configs.schema import GanTraining
+from sim.gan import Discriminator, Generator, load_generators, save_generators, sky_generator, tile_generator
+from sim.gan_data import TileKind, example_skies, example_tiles
+from sim.gan_quality import sliced_wasserstein
+
+CHECKPOINT, WEIGHTS, CARD = "checkpoint.pt", "gan.safetensors", "gan.md"
+PENALTY_EVERY = 8
+PENALTY = 0.5  # weight of the squared gradient norm
+USE_BFLOAT16 = True  # of the networks only: 1.4 times faster on a core with AVX-512 BF16
+EMA = 0.997
+REPORT_EVERY = 10
+SKY_EVERY = 2  # skies are simpler: half as many steps, half the batch
+HELD_OUT = 64  # pictures per class to judge by
+
+
+@dataclass
+class Painter:
+    """One generator with what trains it: `kinds` classes, `examples` (kinds, n, 3, H, W) in -1..1."""
+
+    name: str
+    generator: Generator
+    average: Generator
+    discriminator: Discriminator
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    kinds: int
+    examples: Tensor
+    shifts: Tensor  # (kinds, 2) bool: may be shifted around its edges along rows, columns
+
+
+def train_gan(config: GanTraining, out: Path, seed: int, resume: Path | None, report: Callable[[dict], None]) -> Path:
+    """Train for `config.steps` steps, write weights, checkpoint and model card into `out`; the path of the weights.
+
+    `resume` is a run folder or a checkpoint of it; the run goes on where that one was and yields the same weights as
+    one that was never interrupted. `report` gets the figures of a step every REPORT_EVERY steps, on every rank. Raises
+    ValueError where the checkpoint is unreadable or of other settings, OSError where `out` cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    seconds = Trainer(config, seed).run(out, resume, report)
+    if _rank() == 0:
+        write_model_card(out / WEIGHTS, out / CARD, config, seed, seconds)
+    return out / WEIGHTS
+
+
+class Trainer:
+    """The two painters of one run and the loop over its steps."""
+
+    def __init__(self, config: GanTraining, seed: int) -> None:
+        """Draw the examples and the networks' first weights, both from the seed; ValueError for a small batch."""
+        if config.batch < _ranks():
+            raise ValueError(f"train.gan.batch {config.batch}: less than the {_ranks()} workers; give each at least 1")
+        self.config, self.seed = config, seed
+        self.painters = _painters(config, seed)
+
+    def run(self, out: Path, resume: Path | None, report: Callable[[dict], None]) -> float:
+        """Train up to `config.steps`, writing checkpoints and weights into `out`; the seconds of all its runs."""
+        config, seed = self.config, self.seed
+        step, seconds = (0, 0.0) if resume is None else _restore(resume, self.painters, config, seed)
+        out.mkdir(parents=True, exist_ok=True)
+        started = time.perf_counter() - seconds
+        while step < config.steps:
+            losses = _step(self.painters, config, seed, step)
+            step, seconds = step + 1, time.perf_counter() - started
+            if step % REPORT_EVERY == 0 or step == config.steps:
+                figures = {name: float(value) for name, value in losses.items()}
+                report({"step": step, "steps": config.steps, "seconds": seconds} | figures)
+            if step % config.checkpoint_every == 0 or step == config.steps:
+                _save(out, self.painters, config, seed, step, seconds)
+        return seconds
+
+
+def _painters(config: GanTraining, seed: int) -> list[Painter]:
+    tiles = torch.stack([example_tiles(kind, config.examples, seed) for kind in TileKind])
+    # Windows stand where a wall expects them; all else may lie anywhere on the tile.
+    shifts = torch.tensor([[kind != TileKind.FACADE] * 2 for kind in TileKind])
+    skies = example_skies(config.examples, seed)[None]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tile_networks = tile_generator(), Discriminator(len(TileKind), (32, 64, 96, 128))
+        sky_networks = sky_generator(), Discriminator(1, (32, 48, 64, 96))
+    return [
+        _painter("tiles", *tile_networks, config, tiles, shifts),
+        _painter("sky", *sky_networks, config, skies, torch.tensor([[False, False]])),
+    ]
+
+
+def _painter(
+    name: str, generator: Generator, discriminator: Discriminator, config: GanTraining, examples: Tensor, shifts: Tensor
+) -> Painter:
+    def optimizer(network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, betas=(0.0, 0.99), weight_decay=1e-4, eps=1e-8
+        )
+
+    average = copy.deepcopy(generator).requires_grad_(False)
+    optimizers = optimizer(generator), optimizer(discriminator)
+    return Painter(name, generator, average, discriminator, *optimizers, len(examples), examples, shifts)
+
+
+def _step(painters: list[Painter], config: GanTraining, seed: int, step: int) -> dict[str, Tensor]:
+    """One step of each painter that is due; its losses by name."""
+    figures: dict[str, Tensor] = {}
+    for index, painter in enumerate(painters):
+        every = 1 if painter.name == "tiles" else SKY_EVERY
+        if step % every == 0:
+            stream = torch.Generator().manual_seed((((seed * 10_000_019 + step) * 64 + _rank()) * 2 + index) % 2**63)
+            batch = max(1, config.batch // every // _ranks())
+            losses = _train_painter(painter, batch, stream, step // every)
+            figures |= {f"{painter.name}/{name}": value for name, value in losses.items()}
+    return figures
+
+
+def _train_painter(painter: Painter, batch: int, stream: torch.Generator, turn: int) -> dict[str, Tensor]:
+    first = int(torch.randint(painter.kinds, (), generator=stream))
+    kind = (torch.arange(batch) + first) % painter.kinds
+    real = _draw_real(painter, kind, stream)
+    latent, noise = painter.generator.draw_inputs(batch, stream)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=USE_BFLOAT16):
+        fake = painter.generator(latent, kind, noise)
+    fake = fake.float()
+    critic = _critic_step(painter, real, fake.detach(), kind, turn % PENALTY_EVERY == 0)
+    generator = _generator_step(painter, real, fake, kind)
+    _follow(painter, min(EMA, (1 + turn) / (10 + turn)))
+    return {"discriminator_loss": critic, "generator_loss": generator}
+
+
+def _logits(discriminator: Discriminator, pictures: Tensor, kind: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=USE_BFLOAT16):
+        logits = discriminator(pictures, kind)
+    return logits.float()
+
+
+def _pairing_loss(better: Tensor, worse: Tensor) -> Tensor:
+    """Mean over the batch of the logistic loss of the whole picture and the mean one of its patches."""
+    losses = F.softplus(worse - better)
+    return (losses[:, 0] + losses[:, 1:].mean(1)).mean()
+
+
+def _critic_step(painter: Painter, real: Tensor, fake: Tensor, kind: Tensor, penalise: bool) -> Tensor:
+    critic = painter.discriminator
+    loss = _pairing_loss(_logits(critic, real, kind), _logits(critic, fake, kind))
+    total = loss
+    if penalise:
+        total = loss + 0.5 * PENALTY * PENALTY_EVERY * (_gradient(critic, real, kind) + _gradient(critic, fake, kind))
+    _descend(total, critic, painter.discriminator_optimizer)
+    return loss.detach()
+
+
+def _gradient(critic: Discriminator, pictures: Tensor, kind: Tensor) -> Tensor:
+    """Mean squared norm of the gradient of the judgement by the picture (R1 on real ones, R2 on painted ones)."""
+    pictures = pictures.detach().requires_grad_()
+    logits = critic(pictures, kind)
+    judgement = (logits[:, 0] + logits[:, 1:].mean(1)).sum()
+    (gradient,) = torch.autograd.grad(judgement, pictures, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
+
+
+def _generator_step(painter: Painter, real: Tensor, fake: Tensor, kind: Tensor) -> Tensor:
+    painter.discriminator.requires_grad_(False)
+    with torch.no_grad():
+        judged_real = _logits(painter.discriminator, real, kind)
+    loss = _pairing_loss(_logits(painter.discriminator, fake, kind), judged_real)
+    _descend(loss, painter.generator, painter.generator_optimizer)
+    painter.discriminator.requires_grad_(True)
+    return loss.detach()
+
+
+@torch.no_grad()
+def _follow(painter: Painter, memory: float) -> None:
+    """Move the kept average toward the generator; a short memory at first, or it would remember its random start."""
+    for kept, value in zip(painter.average.parameters(), painter.generator.parameters()):
+        kept.lerp_(value, 1.0 - memory)
+
+
+def _descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    _average_gradients(network)
+    optimizer.step()
+
+
+def _average_gradients(network: nn.Module) -> None:
+    """Mean over the ranks, as one message; nothing to do in a single process."""
+    if _ranks() == 1:
+        return
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in network.parameters()]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= _ranks()
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    for parameter, part in zip(network.parameters(), parts):
+        parameter.grad = part.view_as(parameter)
+
+
+def _draw_real(painter: Painter, kind: Tensor, stream: torch.Generator) -> Tensor:
+    """One example per class index (batch,), mirrored and shifted around its edges at random."""
+    count, rows, columns = painter.examples.shape[1], *painter.examples.shape[3:]
+    pick = torch.randint(count, (len(kind),), generator=stream)
+    mirror = torch.rand(len(kind), generator=stream) < 0.5
+    shift = torch.stack([torch.randint(size, (len(kind),), generator=stream) for size in (rows, columns)], dim=1)
+    shift *= painter.shifts[kind]
+    pictures = []
+    for k, i, flip, (down, right) in zip(kind.tolist(), pick.tolist(), mirror.tolist(), shift.tolist()):
+        picture = painter.examples[k, i].roll((down, right), dims=(1, 2))
+        pictures.append(picture.flip(2) if flip else picture)
+    return torch.stack(pictures)
+
+
+# Checkpoints --------------------------------------------------------------------------------------
+
+
+def _settings(config: GanTraining, seed: int) -> dict[str, float | int]:
+    """What must agree for a run to continue as if uninterrupted; the number of steps may grow."""
+    settings = config.model_dump(exclude={"steps", "checkpoint_every"})
+    return settings | {"seed": seed, "workers": _ranks()}
+
+
+def _parts(painter: Painter) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    return {
+        "generator": painter.generator,
+        "average": painter.average,
+        "discriminator": painter.discriminator,
+        "generator_optimizer": painter.generator_optimizer,
+        "discriminator_optimizer": painter.discriminator_optimizer,
+    }
+
+
+def _save(out: Path, painters: list[Painter], config: GanTraining, seed: int, step: int, seconds: float) -> None:
+    """Write the generators first, then the checkpoint, each by renaming a finished file."""
+    if _rank() != 0:
+        return
+    save_generators(painters[0].average, painters[1].average, out / WEIGHTS)
+    painted = {p.name: {name: part.state_dict() for name, part in _parts(p).items()} for p in painters}
+    state = {"step": step, "seconds": seconds, "settings": _settings(config, seed), "painters": painted}
+    partial = out / (CHECKPOINT + ".part")
+    torch.save(state, partial)
+    partial.replace(out / CHECKPOINT)
+
+
+def _restore(resume: Path, painters: list[Painter], config: GanTraining, seed: int) -> tuple[int, float]:
+    """Load a checkpoint into the painters; the step it was taken after and the seconds trained."""
+    path = resume / CHECKPOINT if resume.is_dir() else resume
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no checkpoint there to resume; give the folder of a run of `roadloop train gan`"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        settings, painted = state["settings"], state["painters"]
+    except Exception as error:  # torch.load raises errors of many kinds for a damaged file
+        raise ValueError(f"{path}: not a readable checkpoint of `roadloop train gan`; start a new run") from error
+    for name, value in _settings(config, seed).items():
+        if settings.get(name) != value:
+            raise ValueError(
+                f"{path}: made with {name} {settings.get(name)}, not {value}; resume with the same settings"
+            )
+    for painter in painters:
+        for name, part in _parts(painter).items():
+            part.load_state_dict(painted[painter.name][name])
+    return int(state["step"]), float(state["seconds"])
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def _ranks() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+# Quality ------------------------------------------------------------------------------------------
+
+
+def distances(tiles: Generator, sky: Generator, seed: int, count: int = HELD_OUT) -> dict[str, float]:
+    """Sliced Wasserstein distance between painted and held-out drawn pictures by class name."""
+    return {
+        name: sliced_wasserstein(reference, _paint(network, kind, count, seed))
+        for name, network, kind, reference in _held_out(tiles, sky, seed, count)
+    }
+
+
+def distances_of_data(seed: int, count: int = HELD_OUT) -> dict[str, float]:
+    """The same between two held-out sets of drawn pictures: what a perfect painter would reach."""
+    first = _held_out(None, None, seed, count)
+    second = _held_out(None, None, seed + 1, count)
+    return {a[0]: sliced_wasserstein(a[3], b[3]) for a, b in zip(first, second)}
+
+
+def _held_out(
+    tiles: Generator | None, sky: Generator | None, seed: int, count: int
+) -> list[tuple[str, Generator | None, int, Tensor]]:
+    unseen = seed + 2**32  # training draws from seeds below 2^31
+    sets = [(kind.name.lower(), tiles, int(kind), example_tiles(kind, count, unseen)) for kind in TileKind]
+    return [*sets, ("sky", sky, 0, example_skies(count, unseen))]
+
+
+def _paint(network: Generator | None, kind: int, count: int, seed: int) -> Tensor:
+    assert network is not None
+    latent, noise = network.draw_inputs(count, torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        return network.eval()(latent, torch.full((count,), kind), noise)
+
+
+def write_model_card(weights: Path, card: Path, config: GanTraining, seed: int, seconds: float) -> dict[str, dict]:
+    """Measure `weights` against held-out pictures and write the model card; the figures by column, then class."""
+    tiles, sky = load_generators(weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        untrained = distances(tile_generator(), sky_generator(), seed)
+    columns = {"untrained": untrained, "trained": distances(tiles, sky, seed), "data": distances_of_data(seed)}
+    parameters = sum(p.numel() for network in (tiles, sky) for p in network.parameters())
+    rows = [f"| {name} | " + " | ".join(f"{c[name]:.4f}" for c in columns.values()) + " |" for name in untrained]
+    text = _CARD.format(
+        parameters=f"{parameters:,}",
+        kilobytes=weights.stat().st_size // 1024,
+        seed=seed,
+        minutes=f"{seconds / 60:.1f}",
+        speed=f"{config.steps / seconds:.2f}" if seconds > 0 else "-",
+        workers=_ranks(),
+        rows="\n".join(rows),
+        held_out=HELD_OUT,
+        **config.model_dump(),
+    )
+    partial = card.with_name(card.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(card)
+    return columns
+
+
+_CARD = """# Texture GAN
+
+Paints façades, grass, asphalt, foliage and skies for the renderer (`--appearance gan`). Two convolutional
+self-attention generators, {parameters} parameters, {kilobytes} KiB of float16 safetensors.
+
+Written by `roadloop train gan` after measuring; nothing here is typed in by hand.
+
+| setting | value |
+|---|---|
+| seed | {seed} |
+| steps | {steps} |
+| batch | {batch} |
+| learning rate | {learning_rate} |
+| examples per class | {examples} |
+| workers | {workers} |
+| training time | {minutes} min ({speed} steps/s) |
+
+Data: pictures drawn by `sim/gan_data.py` from the seed; no photograph, no download.
+
+Sliced Wasserstein distance of 7x7 patches to {held_out} held-out pictures per class (lower is better;
+`sim/gan_quality.py`). "Data" compares two sets of held-out pictures with each other: what a perfect
+painter would reach.
+
+| class | untrained | trained | data |
+|---|---|---|---|
+{rows}
+
+Limits: single tiles of 64 px teach it, so nothing larger than a tile (a whole house front, a shop at street
+level) is planned; skies hold no sun and show 45 degrees above the horizon, mirrored above that.
+"""
