@@ -142,7 +142,10 @@ class Evaluate(Common):
         if self.suite is not None and self.config is not None:
             raise ValueError("--suite and --config exclude each other: a suite is a configuration file")
         self.config = self.suite or self.config
-        base = {"agent": {"road.kind": "any"}, "detector": {"road.kind": "any", "weather": "any", "appearance": "any"}}
+        base = {
+            "agent": {"road.kind": "any", "weather": "any", "sim.seconds": 60.0},
+            "detector": {"road.kind": "any", "weather": "any", "appearance": "any"},
+        }
         experiment = self.experiment(base[self.what], evaluate__episodes=self.episodes, workers=self.workers)
         _job("evaluate").evaluate(self.what, experiment, self.out)
 

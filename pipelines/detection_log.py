@@ -4,11 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from perception.data import coco_annotations, coco_image
+from perception.data import MAX_OCCLUSION, MAX_TRUNCATION, MIN_HEIGHT_PX, coco_annotations, coco_document, coco_image
 from perception.decode import Detections
+from perception.lifting import lift
+from perception.metrics import coco_results, evaluate_detections
 from sim.types import GroundTruth, SensorFrame
 
 MATCH_IOU = 0.5
+RULE = (
+    "AP at an IoU of 0.5 with the visible part of an object, mean over the kinds that occurred, of the detections the "
+    f"car used. Objects lower than {MIN_HEIGHT_PX:g} pixels, or more than {MAX_OCCLUSION:.0%} hidden or "
+    f"{MAX_TRUNCATION:.0%} outside the picture, are neither demanded nor forbidden."
+)
 
 
 class DetectionLog:
@@ -28,26 +35,19 @@ class DetectionLog:
             frame.camera, truth.boxes_2d, truth.boxes_3d, row, image_id, len(self.annotations) + 1
         )
         self.annotations += labels
-        results = coco_results(found, row, image_id)
+        results = coco_results(found, lift(found, frame.camera), row, image_id)
         self.detections += results
         return match_counts(labels, results)
 
-
-def coco_results(found: Detections, row: int, image_id: int) -> list[dict[str, Any]]:
-    """COCO result entries of one image, best score first."""
-    results = []
-    for k in found.valid[row].nonzero()[:, 0].tolist():
-        left, top, right, bottom = (float(edge) for edge in found.box_px[row, k])
-        results.append(
-            {
-                "image_id": image_id,
-                "category_id": int(found.kind[row, k]) + 1,
-                "bbox": [left, top, right - left, bottom - top],
-                "score": float(found.score[row, k]),
-                "depth_m": float(found.depth_m[row, k]),
-            }
-        )
-    return results
+    def scores(self) -> dict[str, Any]:
+        """AP50 of all frames, overall and by kind, and the rule they follow."""
+        found = evaluate_detections(coco_document(self.images, self.annotations), self.detections)
+        return {
+            "ap50": found.map50,
+            "ap50_by_kind": found.ap50_by_kind,
+            "objects": found.objects,
+            "rule": RULE,
+        }
 
 
 def match_counts(labels: list[dict[str, Any]], results: list[dict[str, Any]]) -> dict[str, float]:

@@ -114,8 +114,9 @@ def _summary(metrics: dict[str, Any], folder: Path) -> str:
     how = ended.get(metrics["ended"], f"hit a {metrics['hit_kind']}")
     ttc = "none" if metrics["min_ttc_s"] is None else f"{metrics['min_ttc_s']:.1f} s"
     return (
-        f"{metrics['place']}, {metrics['weather']}: {how} after {metrics['seconds']:.1f} s and "
-        f"{metrics['distance_m']:.0f} m; route {metrics['route_completion']:.0%}, lowest TTC {ttc}, driving score {metrics['driving_score']:.2f}\n"
+        f"{metrics['place']}, {metrics['weather']}: {how} after {metrics['seconds']:.1f} s "
+        f"and {metrics['distance_m']:.0f} m; "
+        f"route {metrics['route_completion']:.0%}, lowest TTC {ttc}, driving score {metrics['driving_score']:.2f}\n"
         f"{metrics['ticks_per_second']:.1f} ticks/s, {metrics['total_seconds']:.0f} s in all\n"
-        f"film   {folder / 'drive.mp4'}\nreport {folder / 'report.html'}"
+        f"film    {folder / 'drive.mp4'}\nreport  {folder / 'report.html'}"
     )

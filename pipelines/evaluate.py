@@ -200,4 +200,6 @@ def print_table(rows: Sequence[Row], title: str) -> None:
         table.add_column(key.replace("_", " "), justify="left" if isinstance(rows[0][key], str) else "right")
     for row in rows:
         table.add_row(*(cell_text(value) for value in row.values()))
-    Console().print(table)
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)  # a file or pipe has no width of its own
+    console.print(table)

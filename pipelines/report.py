@@ -201,8 +201,8 @@ def _fine_print(metrics: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
     return (
         "<details><summary>How this was measured</summary>"
-        "<p>Driving score: route completion times 0.5 for a pedestrian hit, 0.6 for a vehicle hit, 0.65 for leaving the "
-        "road. Time to collision: bumper to bumper along the route, of objects in the car's corridor.</p>"
+        "<p>Driving score: route completion times 0.5 for a pedestrian hit, 0.6 for a vehicle hit, 0.65 for leaving "
+        "the road. Time to collision: bumper to bumper along the route, of objects in the car's corridor.</p>"
         f"<p>{metrics['ticks']} ticks of {metrics['dt_s']} s at {metrics['ticks_per_second']:.1f} ticks/s, "
         f"{metrics['total_seconds']:.0f} s in all, on {html.escape(str(metrics['machine']['cpu']))}. "
         f"{html.escape(packages)}.</p></details>"

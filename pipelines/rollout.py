@@ -19,7 +19,7 @@ class Outcome:
     collided: torch.Tensor
     hit_kind: torch.Tensor  # int32 ActorKind; valid where collided
     offroad: torch.Tensor  # a corner beyond the drivable surface
-    offroute: torch.Tensor  # on some road, but not the route's
+    offroute: torch.Tensor  # at the step's start beside its route, if on some road
     arrived: torch.Tensor
     progress_m: torch.Tensor
 
@@ -61,22 +61,22 @@ def rollout(simulator: Simulator, agent: Agent, sight: Sight, ticks: int) -> Ite
         fill_action(action, decided)
         xy, yaw = state.xy_world_m[:, EGO].clone(), state.yaw_world_rad[:, EGO].clone()
         simulator.step(action)
-        outcome = outcome_of(simulator)
+        outcome = outcome_of(simulator, route)
         yield Tick(index, active, ego, xy, yaw, route, boxes, view, decided, outcome)
         active = active & ~outcome.ended
         if not bool(active.any()):
             return
 
 
-def outcome_of(simulator: Simulator) -> Outcome:
-    """How the ego of each world fares after the last step."""
+def outcome_of(simulator: Simulator, route: Route) -> Outcome:
+    """How the ego of each world fares after the last step; `route` is what it was shown before it."""
     state, world = simulator.state, simulator.world
     other = state.collided_with[:, EGO].long().clamp(0, world.kind.shape[1] - 1)
     return Outcome(
         collided=state.collided[:, EGO].clone(),
         hit_kind=world.kind.gather(1, other[:, None])[:, 0],
         offroad=state.offroad[:, EGO].clone(),
-        offroute=simulator.route().lateral_m.abs() > OFFROUTE_M,
+        offroute=route.lateral_m.abs() > OFFROUTE_M,
         arrived=world.route_length_m - state.progress_m <= GOAL_M,
         progress_m=state.progress_m.clone(),
     )

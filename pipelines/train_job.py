@@ -1,7 +1,7 @@
 """`roadloop train detector|agent|gan`: in this process, or as a Ray Train job with N data-parallel workers.
 
-The training loops live beside what they train; here is what they have in common: run folder, progress, TensorBoard logs,
-resuming, and the report of a run. With Ray, a worker that dies restarts all of them from the last checkpoint.
+The training loops live beside what they train; here is what they have in common: run folder, progress, TensorBoard, resuming
+and the report of a run. With Ray, a worker that dies restarts all of them from the last checkpoint.
 """
 
 import json
@@ -145,21 +145,24 @@ def _ray_worker(settings: dict[str, Any]) -> None:
 
 @contextmanager
 def _log(folder: Path, active: bool = True) -> Iterator[Callable[[Figures], None]]:
-    """Yield a function that writes figures to progress.jsonl and TensorBoard; one that does nothing where not active."""
+    """Yield a function that writes figures to progress.jsonl and TensorBoard, or does nothing where not active."""
     if not active:
         yield lambda figures: None
         return
     from torch.utils.tensorboard.writer import SummaryWriter
 
     with SummaryWriter(str(folder / "tensorboard")) as board, (folder / LOG).open("a", encoding="utf-8") as log:
+        step = 0.0
 
         def write(figures: Figures) -> None:
-            numbers = {key: float(value) for key, value in figures.items()}
+            nonlocal step
+            step = float(figures.get("step", step))
+            numbers = {"step": step} | {key: float(value) for key, value in figures.items()}
             log.write(json.dumps(numbers) + "\n")
             log.flush()
             for key, value in numbers.items():
                 if key != "step":
-                    board.add_scalar(key, value, int(numbers["step"]))
+                    board.add_scalar(key, value, int(step))
 
         yield write
 
@@ -196,8 +199,11 @@ def _show(bar: Report, what: str, experiment: Experiment, figures: Figures) -> N
     total = figures.get("steps") or {"agent": experiment.train.agent.steps, "gan": experiment.train.gan.steps}.get(
         what, 0
     )
-    shown = {k: v for k, v in figures.items() if k in ("loss", "reward", "success", "completion", "epoch", "map50")}
-    bar(float(figures["step"]), float(total), **shown)
+    shown = {
+        k: v for k, v in figures.items() if k in ("loss", "reward", "success", "completion", "epoch", "held_out_map50")
+    }
+    if "step" in figures:
+        bar(float(figures["step"]), float(total), **shown)
 
 
 def write_training_report(what: str, folder: Path) -> None:
