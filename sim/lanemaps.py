@@ -77,8 +77,8 @@ def edge_map(network: RoadNetwork, cell_m: float) -> EdgeMap:
             size = np.array([wide, high]) * _FINE + 2 * margin
             near = ((quad_low <= (low + size) << _SHIFT) & (quad_high >= low << _SHIFT)).all(axis=1)
             if near.any():
-                fine = _signed_pixels([*quads[near], *patches], low, size)[margin::_FINE, margin::_FINE]
-                distance[top : top + high, left : left + wide] = fine[:high, :wide] * pixel
+                fine = _signed_pixels([*quads[near], *patches], low, size, margin)
+                distance[top : top + high, left : left + wide] = fine * pixel
     return EdgeMap(origin, np.clip(distance, -CLIP_M, CLIP_M))
 
 
@@ -120,10 +120,11 @@ def _fill_any(mask: NDArray[np.uint8], polygon: NDArray[np.int32], *style: int) 
     cv2.fillPoly(mask, [polygon], *style)
 
 
-def _signed_pixels(polygons: list[NDArray[np.int32]], low: NDArray, size: NDArray) -> NDArray[np.float32]:
-    """Signed distance in pixels of every pixel centre to the painted surface's edge, inside positive."""
+def _signed_pixels(polygons: list[NDArray[np.int32]], low: NDArray, size: NDArray, margin: int) -> NDArray[np.float32]:
+    """Signed distance in pixels to the painted edge, inside positive, at every `_FINE`-th pixel within the margins."""
     mask = _fill(polygons, low, size)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_5)
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)
-    # Half-way between the last painted and the first free pixel lies the edge.
-    return np.where(mask, inside - 0.5, 0.5 - outside)
+    rim = mask - cv2.erode(mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    pick = (slice(margin, -margin, _FINE), slice(margin, -margin, _FINE))
+    to_rim = cv2.distanceTransform(1 - rim, cv2.DIST_L2, cv2.DIST_MASK_5)[pick]
+    # OpenCV paints every pixel that an outline touches, so the outermost painted centres lie on the edge on average.
+    return np.where(mask[pick], to_rim, -to_rim)

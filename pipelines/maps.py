@@ -1,0 +1,241 @@
+"""Maps as tables and pictures: what `roadloop map` writes."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.geometry import Floats
+from sim.roads import DRIVING_KINDS, LaneStrip, Marking, Road, RoadNetwork
+
+CSV_COLUMNS = ("road", "section", "lane", "s", "x", "y", "z", "yaw", "width", "is_junction", "junction")
+CSV_STEP_M = 5.0
+
+# --- Table ---
+
+
+def write_map_csv(network: RoadNetwork, path: Path) -> int:
+    """Write the driving lanes' centres at each section's start and every multiple of 5 m of the road's s; count rows.
+
+    Metres and radians in the map's own right-handed frame; `yaw` is the direction of travel, `section` counts from 0,
+    `junction` is the id of the junction that the road belongs to, or -1. The file appears whole or not at all.
+    """
+    lines = [",".join(CSV_COLUMNS)]
+    for road in network.roads.values():
+        lines.extend(_csv_rows(road))
+    _replace(Path(path), ("\n".join(lines) + "\n").encode())
+    return len(lines) - 1
+
+
+def _csv_rows(road: Road) -> Iterator[str]:
+    junction = "0,-1" if road.junction is None else f"1,{_quoted(road.junction)}"
+    for index, section in enumerate(road.sections):
+        for lane in section.lanes.values():
+            if lane.id == 0 or lane.kind not in DRIVING_KINDS:
+                continue
+            s = _table_s(section.s_m, section.end_m(lane.id), road.length_m)
+            xyz, yaw, width, _ = road.lane_at(index, lane.id, s)
+            for at, (x, y, z), heading, wide in zip(s, xyz, yaw, width):
+                numbers = f"{at:.6f},{x:.6f},{y:.6f},{z:.6f},{heading:.9f},{wide:.6f}"
+                yield f"{_quoted(road.id)},{index},{lane.id},{numbers},{junction}"
+
+
+def _table_s(start_m: float, end_m: float, road_m: float) -> Floats:
+    """The section's start and the multiples of the step up to its end, which belongs to the next section if there is one."""
+    multiples = np.arange(math.floor(start_m / CSV_STEP_M) + 1, math.floor(road_m / CSV_STEP_M) + 1) * CSV_STEP_M
+    inside = (multiples > start_m + 1e-9) & ((multiples < end_m - 1e-9) | (end_m >= road_m))
+    return np.concatenate(([start_m], multiples[inside]))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that nothing half-written is ever seen."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(
+            f"{path} cannot be written ({error.strerror}); choose a file in a folder you may write to"
+        ) from None
+
+
+# --- Summary ---
+
+
+def summary(network: RoadNetwork) -> dict[str, int | float | str]:
+    """What a map holds, in figures."""
+    strips = network.strips()
+    driving = [strip for strip in strips if strip.kind in DRIVING_KINDS]
+    points = np.concatenate([strip.center_xyz_world_m for strip in strips]) if strips else np.zeros((1, 3))
+    extent = points.max(axis=0) - points.min(axis=0)
+    return {
+        "name": network.name,
+        "roads": len(network.roads),
+        "junctions": len(network.junctions),
+        "lane_sections": sum(len(road.sections) for road in network.roads.values()),
+        "lanes": len(strips),
+        "driving_lanes": len(driving),
+        "road_km": round(sum(road.length_m for road in network.roads.values()) / 1000.0, 3),
+        "driving_lane_km": round(sum(_length_m(strip) for strip in driving) / 1000.0, 3),
+        "extent_x_m": round(float(extent[0]), 1),
+        "extent_y_m": round(float(extent[1]), 1),
+        "height_range_m": round(float(extent[2]), 1),
+    }
+
+
+def _length_m(strip: LaneStrip) -> float:
+    return float(np.hypot(*np.diff(strip.center_xyz_world_m[:, :2], axis=0).T).sum())
+
+
+# --- Picture ---
+
+_PIXELS = 2400  # the longer side
+_SUPERSAMPLE = 2
+_SHIFT = 4
+_BACKGROUND = (226, 234, 230)  # colours are BGR
+_LANE_COLORS = {
+    "driving": (98, 92, 88),
+    "shoulder": (142, 140, 136),
+    "stop": (142, 140, 136),
+    "parking": (150, 128, 112),
+    "biking": (110, 120, 170),
+    "sidewalk": (196, 200, 204),
+    "border": (178, 204, 184),
+    "median": (160, 196, 168),
+}
+_RAMP, _OTHER, _JUNCTION = (128, 98, 84), (206, 216, 210), (124, 104, 98)
+_MARK_COLORS = {
+    "white": (250, 250, 250),
+    "yellow": (60, 190, 245),
+    "blue": (220, 140, 60),
+    "red": (70, 70, 220),
+    "green": (90, 180, 90),
+    "orange": (40, 140, 250),
+}
+_ARROW, _INK = (80, 200, 255), (60, 56, 52)
+_PAINT_ORDER = ("border", "none", "median", "sidewalk", "shoulder", "stop", "parking", "biking")
+
+
+class _Canvas:
+    """An image in the world's axes (north up), drawn oversampled with subpixel corners."""
+
+    def __init__(self, points: Floats) -> None:
+        low, high = points.min(axis=0), points.max(axis=0)
+        margin = 0.03 * float((high - low).max()) + 5.0
+        self.low, size = low - margin, high - low + 2.0 * margin
+        self.px_per_m = min(_PIXELS / float(size.max()), 24.0) * _SUPERSAMPLE
+        wide, tall = np.maximum(np.ceil(size * self.px_per_m / _SUPERSAMPLE).astype(int), (480, 200)) * _SUPERSAMPLE
+        self.image = np.full((tall, wide, 3), _BACKGROUND, dtype=np.uint8)
+
+    def pixels(self, xy_world_m: Floats) -> NDArray[np.int32]:
+        px = (xy_world_m - self.low) * self.px_per_m
+        px[..., 1] = self.image.shape[0] - px[..., 1]
+        return np.round(px * 2**_SHIFT).astype(np.int32)
+
+    def fill(self, polygon_world_m: Floats, color: tuple[int, int, int]) -> None:
+        cv2.fillPoly(self.image, [self.pixels(polygon_world_m)], color, cv2.LINE_8, _SHIFT)
+
+
+def draw_map(network: RoadNetwork, path: Path) -> None:
+    """Draw the map as a PNG: lanes by type, paint, arrows of travel, a legend and a scale bar. North is up."""
+    strips = network.strips()
+    if not strips:
+        raise ValueError(f"map {network.name!r} has no lanes to draw")
+    sides = [side for strip in strips for side in (strip.left_xy_world_m, strip.right_xy_world_m)]
+    canvas = _Canvas(np.concatenate(sides))
+    for strip in sorted(strips, key=_paint_order):
+        outline = np.concatenate((strip.left_xy_world_m, strip.right_xy_world_m[::-1]))
+        canvas.fill(outline, _lane_color(strip))
+    for marking in network.markings():
+        _draw_marking(canvas, marking)
+    for strip in strips:
+        if strip.kind in DRIVING_KINDS:
+            _draw_arrows(canvas, strip)
+    image = cv2.resize(canvas.image, None, fx=1 / _SUPERSAMPLE, fy=1 / _SUPERSAMPLE, interpolation=cv2.INTER_AREA)
+    _draw_legend(image, network, strips, canvas.px_per_m / _SUPERSAMPLE)
+    ok, data = cv2.imencode(".png", image)
+    if not ok:
+        raise ValueError(f"map {network.name!r} could not be encoded as PNG")
+    _replace(Path(path), data.tobytes())
+
+
+def _paint_order(strip: LaneStrip) -> tuple[int, bool]:
+    order = _PAINT_ORDER.index(strip.kind) if strip.kind in _PAINT_ORDER else len(_PAINT_ORDER)
+    return order, strip.junction is not None
+
+
+def _lane_color(strip: LaneStrip) -> tuple[int, int, int]:
+    if strip.kind == "driving" and strip.junction is not None:
+        return _JUNCTION
+    return _LANE_COLORS.get(strip.kind, _RAMP if strip.kind in DRIVING_KINDS else _OTHER)
+
+
+def _draw_marking(canvas: _Canvas, marking: Marking) -> None:
+    color = _MARK_COLORS.get(marking.color, _MARK_COLORS["white"])
+    half = 0.5 * max(marking.width_m, 1.2 * _SUPERSAMPLE / canvas.px_per_m)  # never thinner than about a pixel
+    for dash in _dashes(marking):
+        along = np.gradient(dash, axis=0)
+        side = half * np.column_stack((-along[:, 1], along[:, 0])) / np.hypot(*along.T).clip(1e-9)[:, None]
+        canvas.fill(np.concatenate((dash + side, (dash - side)[::-1])), color)
+
+
+def _dashes(marking: Marking) -> list[Floats]:
+    """The painted pieces (n, 2) of a line."""
+    xy = marking.xy_world_m
+    s = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))))
+    if marking.gap_m <= 0.0:
+        return [xy]
+    pieces = []
+    for start in np.arange(0.0, s[-1], marking.dash_m + marking.gap_m):
+        end = min(start + marking.dash_m, s[-1])
+        at = np.concatenate(([start], s[(s > start + 1e-6) & (s < end - 1e-6)], [end]))
+        pieces.append(np.column_stack((np.interp(at, s, xy[:, 0]), np.interp(at, s, xy[:, 1]))))
+    return pieces
+
+
+def _draw_arrows(canvas: _Canvas, strip: LaneStrip) -> None:
+    """Arrows along a lane, about 90 pixels apart and at least one on a lane that is long enough to carry it."""
+    size_m = float(np.clip(9.0 * _SUPERSAMPLE / canvas.px_per_m, 1.6, 8.0))
+    step = max(int(90.0 * _SUPERSAMPLE / canvas.px_per_m), 12)
+    count = len(strip.s_m)
+    for i in range(min(step, count) // 2, count, step):
+        if count < 2 * size_m or strip.width_m[i] < 1.5:
+            continue
+        cos, sin = math.cos(strip.yaw_world_rad[i]), math.sin(strip.yaw_world_rad[i])
+        wide = min(0.32 * size_m, 0.35 * strip.width_m[i])
+        shape = np.array([[0.5 * size_m, 0.0], [-0.5 * size_m, wide], [-0.25 * size_m, 0.0], [-0.5 * size_m, -wide]])
+        canvas.fill(shape @ np.array([[cos, sin], [-sin, cos]]) + strip.center_xyz_world_m[i, :2], _ARROW)
+
+
+def _draw_legend(image: NDArray[np.uint8], network: RoadNetwork, strips: list[LaneStrip], px_per_m: float) -> None:
+    """Name, figures, colours of the lane types and a scale bar, in the lower left corner on a panel of its own."""
+    kinds = {strip.kind if strip.junction is None or strip.kind != "driving" else "junction": strip for strip in strips}
+    names = sorted(kinds, key=lambda kind: (kind != "driving", kind))
+    bar_m = next(m for m in (1000, 500, 200, 100, 50, 20, 10, 5) if m * px_per_m <= 0.3 * image.shape[1] or m == 5)
+    bar, top = round(bar_m * px_per_m), image.shape[0] - 66 - 20 * len(names)
+    wide = max(bar + 32, 230)
+    panel = image[max(top - 16, 0) :, : min(wide, image.shape[1])]
+    panel[:] = (0.25 * panel + 0.75 * np.array([255, 255, 255])).astype(np.uint8)
+    _text(image, network.name, (14, top + 6), 0.6)
+    for row, kind in enumerate(names):
+        y = top + 18 + 20 * row
+        cv2.rectangle(image, (14, y), (34, y + 12), _lane_color(kinds[kind]), cv2.FILLED)
+        _text(image, kind, (42, y + 11), 0.45)
+    y = image.shape[0] - 16
+    cv2.line(image, (14, y), (14 + bar, y), _INK, 2)
+    for x in (14, 14 + bar):
+        cv2.line(image, (x, y - 5), (x, y + 5), _INK, 2)
+    _text(image, f"{bar_m} m", (18, y - 8), 0.45)
+
+
+def _text(image: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
+    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
