@@ -159,9 +159,9 @@ class Renderer:
 
     def _label_pixels(self, world: World) -> wp.Launch:
         inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._statics]
-        inputs += [self._ground, self._key]
+        inputs += [self._ground, self._key, self._strides]
         flat = [_array(t.flatten(0, 1)) for t in (self._depth_m, self._semantic, self._instance)]
-        dim = (self._views, self._camera.height_px, self._camera.width_px)
+        dim = (self._views, self._camera.height_px, self._strides)
         return self._launch(labels.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])
 
     def _finish_boxes(self, world: World) -> wp.Launch:
@@ -182,8 +182,8 @@ class Renderer:
     def _shade_pixels(self, world: World, state: State) -> wp.Launch:
         inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.accel_mps2)]
         inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
-        inputs += [self._weather, self._key if self._samples == 1 else self._sample_key, self._stencil]
-        dim = (self._views, self._camera.height_px, self._camera.width_px)
+        inputs += [self._weather, self._key if self._samples == 1 else self._sample_key, self._stencil, self._strides]
+        dim = (self._views, self._camera.height_px, self._strides)
         return self._launch(shade.shade_pixels, dim, inputs, [_array(self._rgb.flatten(0, 1))])
 
     # --------------------------------------------------------------------------------------------------------- set-up
@@ -228,7 +228,8 @@ class Renderer:
         self._silhouette, self._visible = _array(self._buffers.silhouette), _array(self._buffers.visible)
         self._bounds, self._amodal = _array(self._buffers.bounds), _array(self._buffers.amodal)
         self._weather = _array(self._buffers.weather)
-        self._lanes = 1 if self._device == "cpu" else _LANES_CUDA
+        # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
+        self._lanes, self._strides = (1, 1) if self._device == "cpu" else (_LANES_CUDA, width)
 
     def _describe(self, textures: Textures) -> None:
         """Fill the structures that kernels take."""

@@ -67,6 +67,7 @@ def label_pixels(
     statics: Statics,
     ground: Ground,
     key: wp.array3d(dtype=wp.int64),
+    stride: wp.int32,
     # Out
     depth_out: wp.array3d(dtype=wp.float32),
     semantic_out: wp.array3d(dtype=wp.uint8),
@@ -74,50 +75,51 @@ def label_pixels(
     visible_out: wp.array2d(dtype=wp.int32),
     bounds_out: wp.array3d(dtype=wp.int32),
 ):
-    """One thread per pixel; `bounds_out` collects the visible pixels' (u min, v min, u max, v max) per actor."""
-    view, row, column = wp.tid()
+    """`stride` threads share a row; `bounds_out` collects the visible pixels' (u min, v min, u max, v max) per actor."""
+    view, row, lane = wp.tid()
     world = view // views.cameras
-    seen = key[view, row, column]
-    if seen != EMPTY:
-        depth_out[view, row, column] = float(seen >> wp.int64(32)) / DEPTH_ONE
-        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
-        if (seen & STATIC_FLAG) != wp.int64(0):
-            model = statics.model[statics.map_first[map_index[world]] + item]
-            semantic_out[view, row, column] = wp.uint8(meshes.semantic[model])
-            instance_out[view, row, column] = wp.int16(0)
-            return
-        # Cityscapes: car 26, truck 27, bus 28, person 24
-        semantic = 26 + kind[world, item]
-        if semantic == 29:
-            semantic = 24
-        semantic_out[view, row, column] = wp.uint8(semantic)
-        instance_out[view, row, column] = wp.int16(item + 1)
-        wp.atomic_add(visible_out, view, item, 1)
-        wp.atomic_min(bounds_out, view, item, 0, column)
-        wp.atomic_min(bounds_out, view, item, 1, row)
-        wp.atomic_max(bounds_out, view, item, 2, column + 1)
-        wp.atomic_max(bounds_out, view, item, 3, row + 1)
-        return
-    instance_out[view, row, column] = wp.int16(0)
+    scene = map_index[world]
+    first = statics.map_first[scene]
     camera = view % views.cameras
-    focal = views.focal_px[camera]
+    scale = 1.0 / views.focal_px[camera]
     center = views.center_px[camera]
-    ray = wp.vec3((float(column) + 0.5 - center[0]) / focal, (float(row) + 0.5 - center[1]) / focal, 1.0)
-    away = wp.transpose(views.camera_from_world[view]) * ray
+    world_from_camera = wp.transpose(views.camera_from_world[view])
     eye = views.eye[view]
-    if away[2] > -1.0e-6:
-        depth_out[view, row, column] = wp.inf
-        semantic_out[view, row, column] = wp.uint8(SKY)
-        return
-    z = -eye[2] / away[2]
-    depth_out[view, row, column] = z
-    distances = ground_distances(ground, map_index[world], eye[0] + z * away[0], eye[1] + z * away[1])
-    semantic = TERRAIN
-    if distances[0] > 0.0:
-        semantic = ROAD
-    elif distances[1] > 0.0:
-        semantic = SIDEWALK
-    semantic_out[view, row, column] = wp.uint8(semantic)
+    y = (float(row) + 0.5 - center[1]) * scale
+    for column in range(lane, views.width, stride):
+        seen = key[view, row, column]
+        instance = int(0)
+        semantic = SKY
+        depth = float(wp.inf)
+        if seen != EMPTY:
+            depth = float(seen >> wp.int64(32)) / DEPTH_ONE
+            item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
+            if (seen & STATIC_FLAG) != wp.int64(0):
+                semantic = meshes.semantic[statics.model[first + item]]
+            else:
+                # Cityscapes: car 26, truck 27, bus 28, person 24
+                semantic = 26 + kind[world, item]
+                if semantic == 29:
+                    semantic = 24
+                instance = item + 1
+                wp.atomic_add(visible_out, view, item, 1)
+                wp.atomic_min(bounds_out, view, item, 0, column)
+                wp.atomic_min(bounds_out, view, item, 1, row)
+                wp.atomic_max(bounds_out, view, item, 2, column + 1)
+                wp.atomic_max(bounds_out, view, item, 3, row + 1)
+        else:
+            away = world_from_camera * wp.vec3((float(column) + 0.5 - center[0]) * scale, y, 1.0)
+            if away[2] < -1.0e-6:
+                depth = -eye[2] / away[2]
+                distances = ground_distances(ground, scene, eye[0] + depth * away[0], eye[1] + depth * away[1])
+                semantic = TERRAIN
+                if distances[0] > 0.0:
+                    semantic = ROAD
+                elif distances[1] > 0.0:
+                    semantic = SIDEWALK
+        depth_out[view, row, column] = depth
+        semantic_out[view, row, column] = wp.uint8(semantic)
+        instance_out[view, row, column] = wp.int16(instance)
 
 
 @wp.kernel

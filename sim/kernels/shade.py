@@ -132,12 +132,48 @@ def smooth(low: wp.float32, high: wp.float32, x: wp.float32):
 
 
 @wp.func
+def to_the_24th(x: wp.float32):
+    cube = x * x * x
+    sixth = cube * cube
+    twelfth = sixth * sixth
+    return twelfth * twelfth
+
+
+@wp.func
+def to_the_128th(x: wp.float32):
+    y = x * x
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    return y * y
+
+
+@wp.func
+def turns_of(y: wp.float32, x: wp.float32):
+    """atan2(y, x) in turns, in [-1/2, 1/2]; the odd polynomial is good to 1e-4 rad (Hastings, 1955)."""
+    ax = wp.abs(x)
+    ay = wp.abs(y)
+    q = wp.min(ax, ay) / wp.max(wp.max(ax, ay), 1.0e-12)
+    q2 = q * q
+    angle = q * (0.9998660 + q2 * (-0.3302995 + q2 * (0.1801410 + q2 * (-0.0851330 + q2 * 0.0208351))))
+    if ay > ax:
+        angle = 1.5707963 - angle
+    if x < 0.0:
+        angle = 3.1415927 - angle
+    if y < 0.0:
+        angle = -angle
+    return angle * 0.15915494
+
+
+@wp.func
 def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3):
     """The sky in a unit direction above the horizon: panorama, tints, glow around the sun, haze."""
     up = wp.clamp(toward[2], 0.0, 1.0)
-    elevation = wp.asin(up) * 0.63661977
+    elevation = 4.0 * turns_of(up, wp.sqrt(wp.max(1.0 - up * up, 0.0)))
     v = (1.0 - elevation) * float(images.sky_rows) - 0.5
-    u = (wp.atan2(toward[1], toward[0]) * 0.15915494 + 1.0) * float(images.sky_columns) - 0.5
+    u = (turns_of(toward[1], toward[0]) + 1.0) * float(images.sky_columns) - 0.5
     column = int(wp.floor(u))
     row = int(wp.floor(v))
     fx = u - float(column)
@@ -152,8 +188,8 @@ def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3):
     bottom = texel_rgb(images.texel[r1 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r1 + c1]) * fx
     rgb = wp.cw_mul(top * (1.0 - fy) + bottom * fy, mix(light.horizon_rgb, light.zenith_rgb, wp.sqrt(elevation)))
     toward_sun = wp.max(wp.dot(toward, light.sun), 0.0)
-    near_sun = wp.pow(toward_sun, 24.0)
-    disc = wp.pow(toward_sun, 1800.0)
+    near_sun = to_the_24th(toward_sun)
+    disc = to_the_128th(to_the_24th(toward_sun))
     rgb += light.glow_rgb * (0.55 * near_sun + 6.0 * disc)
     haze = 1.0 - wp.exp(-light.extinction * 55.0 / (up + 0.012))
     return mix(rgb, light.fog_rgb + light.glow_rgb * (0.25 * near_sun), haze)
@@ -162,7 +198,7 @@ def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3):
 @wp.func
 def through_air(light: Light, rgb: wp.vec3, distance: wp.float32, toward: wp.vec3):
     clear = wp.exp(-light.extinction * distance)
-    near_sun = wp.pow(wp.max(wp.dot(toward, light.sun), 0.0), 24.0)
+    near_sun = to_the_24th(wp.max(wp.dot(toward, light.sun), 0.0))
     return mix(light.fog_rgb + light.glow_rgb * (0.25 * near_sun), rgb, clear)
 
 
@@ -245,17 +281,6 @@ def ground_at(
     wide_m = wp.length(across)
     footprint = wp.max(wide_m, 0.35 * long_m)
     level = wp.log2(wp.max(footprint, 1.0e-4))
-    grass = sample(
-        images, images.grass_first, images.grass_log2, variant, point[0] / 6.0, point[1] / 6.0,
-        level + float(images.grass_log2) - 2.585,
-    )  # fmt: skip
-    patch = sample(
-        images, images.grass_first, images.grass_log2, variant, point[0] / 71.0, point[1] / 71.0,
-        wp.max(level + float(images.grass_log2) - 6.15, 2.0),
-    )  # fmt: skip
-    albedo = mix(grass, patch, 0.45)
-    if distance > GROUND_RANGE_M:
-        return albedo
     taps = wp.clamp(int(long_m / TAP_M) + 1, 1, MOST_TAPS)
     share = 1.0 / float(taps)
     step = along * share
@@ -264,6 +289,8 @@ def ground_at(
     side = float(0.0)
     kerb = float(0.0)
     paint = wp.vec2(0.0, 0.0)
+    if distance > GROUND_RANGE_M:
+        taps = 0
     for tap in range(taps):
         offset = (float(tap) + 0.5) * share - 0.5
         p = point + along * offset
@@ -279,6 +306,17 @@ def ground_at(
     side *= share
     kerb *= share
     paint *= share
+    albedo = wp.vec3(0.0, 0.0, 0.0)
+    if wp.max(road, side) < 1.0:
+        grass = sample(
+            images, images.grass_first, images.grass_log2, variant, point[0] / 6.0, point[1] / 6.0,
+            level + float(images.grass_log2) - 2.585,
+        )  # fmt: skip
+        patch = sample(
+            images, images.grass_first, images.grass_log2, variant, point[0] / 71.0, point[1] / 71.0,
+            wp.max(level + float(images.grass_log2) - 6.15, 2.0),
+        )  # fmt: skip
+        albedo = mix(grass, patch, 0.45)
     if side > 0.0:
         slab = sample(
             images, images.asphalt_first, images.asphalt_log2, variant, point[1] / 5.0, point[0] / 5.0,
@@ -537,7 +575,7 @@ def mesh_at(
         graze = 1.0 - facing
         fresnel = gloss + (1.0 - gloss) * graze * graze * graze * graze * graze * 0.7
         mirrored = sight - normal * (2.0 * wp.dot(normal, sight))
-        spark = wp.pow(wp.max(wp.dot(mirrored, light.sun), 0.0), 160.0)
+        spark = to_the_128th(wp.max(wp.dot(mirrored, light.sun), 0.0))
         rgb = rgb * (1.0 - fresnel) + (environment(light, mirrored) + light.sun_rgb * (6.0 * spark)) * fresnel
     return through_air(light, rgb, depth, sight)
 
@@ -551,6 +589,65 @@ def toned(x: wp.float32):
 @wp.func
 def to_display(light: Light, rgb: wp.vec3):
     return wp.vec3(toned(rgb[0] * light.exposure), toned(rgb[1] * light.exposure), toned(rgb[2] * light.exposure))
+
+
+@wp.func
+def shade_ray(
+    images: Images,
+    ground: Ground,
+    meshes: Meshes,
+    actors: Actors,
+    statics: Statics,
+    appearance_id: wp.array2d(dtype=wp.int32),
+    accel_mps2: wp.array2d(dtype=wp.float32),
+    light: Light,
+    world: wp.int32,
+    scene: wp.int32,
+    variant: wp.int32,
+    eye: wp.vec3,
+    world_from_camera: wp.mat33,
+    focal: wp.float32,
+    ray: wp.vec3,
+    seen: wp.int64,
+    shadow: wp.float32,
+    covered: wp.float32,
+    step: wp.float32,
+):
+    """Display light along one ray, whose sample saw the key `seen`; `step` is the width of what it stands for in pixels."""
+    toward = world_from_camera * ray
+    if seen != EMPTY:
+        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
+        texel_m = float(seen >> wp.int64(32)) / DEPTH_ONE / focal
+        if (seen & STATIC_FLAG) != wp.int64(0):
+            at = statics.map_first[scene] + item
+            rgb = mesh_at(
+                images, meshes, light, eye, seen, statics.model[at], statics.pose[at], statics.size_m[at],
+                statics.tint[at], variant, False, toward, ray, texel_m,
+            )  # fmt: skip
+            return to_display(light, rgb)
+        rgb = mesh_at(
+            images, meshes, light, eye, seen, actors.model[world, item], actors.pose[world, item],
+            actors.size_m[world, item], appearance_id[world, item], variant,
+            accel_mps2[world, item] < -1.0, toward, ray, texel_m,
+        )  # fmt: skip
+        return to_display(light, rgb)
+    if toward[2] > -1.0e-6:
+        return to_display(light, sky_at(images, light, variant, wp.normalize(toward)))
+    inverse = 1.0 / toward[2]
+    z = -eye[2] * inverse
+    point = wp.vec2(eye[0] + z * toward[0], eye[1] + z * toward[1])
+    texel_m = z * step / focal
+    slope_r = world_from_camera[2, 0] * inverse
+    slope_b = world_from_camera[2, 1] * inverse
+    width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
+    height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
+    length = wp.length(toward)
+    distance = z * length
+    albedo = ground_at(images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance)
+    sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
+    sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
+    lamp = wp.vec3(1.0, 0.95, 0.85) * (headlight(light, ray, distance) * 0.9)
+    return to_display(light, through_air(light, wp.cw_mul(albedo, sun + sky + lamp), distance, toward / length))
 
 
 @wp.kernel
@@ -571,11 +668,12 @@ def shade_pixels(
     weather: wp.array2d(dtype=wp.float32),
     key: wp.array3d(dtype=wp.int64),
     stencil: wp.array3d(dtype=wp.uint8),
+    stride: wp.int32,
     # Out
     rgb_out: wp.array4d(dtype=wp.uint8),
 ):
-    """One thread per pixel: what all its samples agree on is shaded once, at the pixel's centre; edges per sample."""
-    view, row, column = wp.tid()
+    """`stride` threads share a row. What all samples of a pixel agree on is shaded once, at its centre; edges per sample."""
+    view, row, lane = wp.tid()
     world = view // views.cameras
     camera = view % views.cameras
     scene = map_index[world]
@@ -586,83 +684,51 @@ def shade_pixels(
     world_from_camera = wp.transpose(views.camera_from_world[view])
     light = light_of(weather, world)
     samples = views.samples
-    first = key[view, row * samples, column * samples]
-    same = bool(True)
-    dark = float(0.0)
-    under = float(0.0)
-    for k in range(samples * samples):
-        seen = key[view, row * samples + k // samples, column * samples + k % samples]
-        if (seen & wp.int64(0xFFFFFFFF)) != (first & wp.int64(0xFFFFFFFF)):
-            same = False
-        if seen == EMPTY:
-            mark = stencil[view, row * samples + k // samples, column * samples + k % samples]
-            if mark == wp.uint8(1):
-                dark += 1.0
-            elif mark == wp.uint8(2):
-                under += 1.0
-    passes = samples * samples
-    step = 1.0 / float(samples)
-    if same:
-        passes = 1
-        step = 1.0
-        dark = dark / float(samples * samples)
-        under = under / float(samples * samples)
-    display = wp.vec3(0.0, 0.0, 0.0)
-    for k in range(passes):
-        across = k
-        down = int(0)
-        if passes > 1:
-            across = k % samples
-            down = k // samples
-        ray = wp.vec3(
-            (float(column) + (float(across) + 0.5) * step - center[0]) / focal,
-            (float(row) + (float(down) + 0.5) * step - center[1]) / focal,
-            1.0,
-        )
-        toward = world_from_camera * ray
-        seen = key[view, row * samples + down, column * samples + across]
-        rgb = wp.vec3(0.0, 0.0, 0.0)
-        if seen != EMPTY:
-            item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
-            texel_m = float(seen >> wp.int64(32)) / DEPTH_ONE / focal
-            if (seen & STATIC_FLAG) != wp.int64(0):
-                at = statics.map_first[scene] + item
-                rgb = mesh_at(
-                    images, meshes, light, eye, seen, statics.model[at], statics.pose[at], statics.size_m[at],
-                    statics.tint[at], variant, False, toward, ray, texel_m,
-                )  # fmt: skip
-            else:
-                rgb = mesh_at(
-                    images, meshes, light, eye, seen, actors.model[world, item], actors.pose[world, item],
-                    actors.size_m[world, item], appearance_id[world, item], variant,
-                    accel_mps2[world, item] < -1.0, toward, ray, texel_m,
-                )  # fmt: skip
-        elif toward[2] > -1.0e-6:
-            rgb = sky_at(images, light, variant, wp.normalize(toward))
-        else:
-            z = -eye[2] / toward[2]
-            point = wp.vec2(eye[0] + z * toward[0], eye[1] + z * toward[1])
-            right = world_from_camera * wp.vec3(1.0, 0.0, 0.0) * (z / focal)
-            below = world_from_camera * wp.vec3(0.0, 1.0, 0.0) * (z / focal)
-            slope_r = right[2] / toward[2]
-            slope_b = below[2] / toward[2]
-            width = wp.vec2(right[0] - toward[0] * slope_r, right[1] - toward[1] * slope_r)
-            height = wp.vec2(below[0] - toward[0] * slope_b, below[1] - toward[1] * slope_b)
-            distance = z * wp.length(toward)
-            albedo = ground_at(images, ground, light, scene, variant, point, width * step, height * step, distance)
-            shadow = dark
-            covered = under
-            if passes > 1:
-                mark = stencil[view, row * samples + down, column * samples + across]
-                shadow = wp.where(mark == wp.uint8(1), 1.0, 0.0)
-                covered = wp.where(mark == wp.uint8(2), 1.0, 0.0)
-            sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
-            sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
-            lamp = wp.vec3(1.0, 0.95, 0.85) * (headlight(light, ray, distance) * 0.9)
-            rgb = through_air(light, wp.cw_mul(albedo, sun + sky + lamp), distance, wp.normalize(toward))
-        display += to_display(light, rgb)
-    display *= 1.0 / float(passes)
+    scale = 1.0 / focal
     top = float(CURVE_STEPS - 1)
-    rgb_out[view, row, column, 0] = images.curve[int(display[0] * top + 0.5)]
-    rgb_out[view, row, column, 1] = images.curve[int(display[1] * top + 0.5)]
-    rgb_out[view, row, column, 2] = images.curve[int(display[2] * top + 0.5)]
+    for column in range(lane, views.width, stride):
+        first = key[view, row * samples, column * samples]
+        same = bool(True)
+        dark = float(0.0)
+        under = float(0.0)
+        for k in range(samples * samples):
+            seen = key[view, row * samples + k // samples, column * samples + k % samples]
+            if (seen & wp.int64(0xFFFFFFFF)) != (first & wp.int64(0xFFFFFFFF)):
+                same = False
+            if seen == EMPTY:
+                mark = stencil[view, row * samples + k // samples, column * samples + k % samples]
+                if mark == wp.uint8(1):
+                    dark += 1.0
+                elif mark == wp.uint8(2):
+                    under += 1.0
+        passes = samples * samples
+        step = 1.0 / float(samples)
+        if same:
+            dark = dark / float(passes)
+            under = under / float(passes)
+            passes = 1
+            step = 1.0
+        display = wp.vec3(0.0, 0.0, 0.0)
+        for k in range(passes):
+            across = int(0)
+            down = int(0)
+            if passes > 1:
+                across = k % samples
+                down = k // samples
+                mark = stencil[view, row * samples + down, column * samples + across]
+                dark = wp.where(mark == wp.uint8(1), 1.0, 0.0)
+                under = wp.where(mark == wp.uint8(2), 1.0, 0.0)
+            ray = wp.vec3(
+                (float(column) + (float(across) + 0.5) * step - center[0]) * scale,
+                (float(row) + (float(down) + 0.5) * step - center[1]) * scale,
+                1.0,
+            )
+            display += shade_ray(
+                images, ground, meshes, actors, statics, appearance_id, accel_mps2, light, world, scene, variant, eye,
+                world_from_camera, focal, ray, key[view, row * samples + down, column * samples + across],
+                dark, under, step,
+            )  # fmt: skip
+        display *= top / float(passes)
+        rgb_out[view, row, column, 0] = images.curve[int(display[0] + 0.5)]
+        rgb_out[view, row, column, 1] = images.curve[int(display[1] + 0.5)]
+        rgb_out[view, row, column, 2] = images.curve[int(display[2] + 0.5)]
