@@ -1,7 +1,6 @@
 """Maps as tables and pictures: what `roadloop map` writes."""
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.runs import written_whole
 from sim.geometry import Floats
 from sim.roads import DRIVING_KINDS, LaneStrip, Marking, Road, RoadNetwork
 
@@ -27,7 +27,8 @@ def write_map_csv(network: RoadNetwork, path: Path) -> int:
     lines = [",".join(CSV_COLUMNS)]
     for road in network.roads.values():
         lines.extend(_csv_rows(road))
-    _replace(Path(path), ("\n".join(lines) + "\n").encode())
+    with written_whole(Path(path)) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(lines) - 1
 
 
@@ -37,35 +38,21 @@ def _csv_rows(road: Road) -> Iterator[str]:
         for lane in section.lanes.values():
             if lane.id == 0 or lane.kind not in DRIVING_KINDS:
                 continue
-            s = _table_s(section.s_m, section.end_m(lane.id), road.length_m)
+            s = _table_s(section.s_m, section.end_m(lane.id))
             xyz, yaw, width, _ = road.lane_at(index, lane.id, s)
             for at, (x, y, z), heading, wide in zip(s, xyz, yaw, width):
                 numbers = f"{at:.6f},{x:.6f},{y:.6f},{z:.6f},{heading:.9f},{wide:.6f}"
                 yield f"{_quoted(road.id)},{index},{lane.id},{numbers},{junction}"
 
 
-def _table_s(start_m: float, end_m: float, road_m: float) -> Floats:
-    """The section's start and the multiples of the step up to its end, which belongs to the next section if there is one."""
-    multiples = np.arange(math.floor(start_m / CSV_STEP_M) + 1, math.floor(road_m / CSV_STEP_M) + 1) * CSV_STEP_M
-    inside = (multiples > start_m + 1e-9) & ((multiples < end_m - 1e-9) | (end_m >= road_m))
-    return np.concatenate(([start_m], multiples[inside]))
+def _table_s(start_m: float, end_m: float) -> Floats:
+    """The section's start and the multiples of the step inside it; its end is the next section's or road's start."""
+    multiples = np.arange(math.floor(start_m / CSV_STEP_M) + 1, math.ceil(end_m / CSV_STEP_M)) * CSV_STEP_M
+    return np.concatenate(([start_m], multiples[(multiples > start_m + 1e-6) & (multiples < end_m - 1e-6)]))
 
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that nothing half-written is ever seen."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(
-            f"{path} cannot be written ({error.strerror}); choose a file in a folder you may write to"
-        ) from None
 
 
 # --- Summary ---
@@ -84,7 +71,7 @@ def summary(network: RoadNetwork) -> dict[str, int | float | str]:
         "lane_sections": sum(len(road.sections) for road in network.roads.values()),
         "lanes": len(strips),
         "driving_lanes": len(driving),
-        "road_km": round(sum(road.length_m for road in network.roads.values()) / 1000.0, 3),
+        "road_km": round(float(sum(road.length_m for road in network.roads.values())) / 1000.0, 3),
         "driving_lane_km": round(sum(_length_m(strip) for strip in driving) / 1000.0, 3),
         "extent_x_m": round(float(extent[0]), 1),
         "extent_y_m": round(float(extent[1]), 1),
@@ -161,11 +148,12 @@ def draw_map(network: RoadNetwork, path: Path) -> None:
         if strip.kind in DRIVING_KINDS:
             _draw_arrows(canvas, strip)
     image = cv2.resize(canvas.image, None, fx=1 / _SUPERSAMPLE, fy=1 / _SUPERSAMPLE, interpolation=cv2.INTER_AREA)
-    _draw_legend(image, network, strips, canvas.px_per_m / _SUPERSAMPLE)
+    image = np.concatenate((image, _legend(image.shape[1], network, strips, canvas.px_per_m / _SUPERSAMPLE)))
     ok, data = cv2.imencode(".png", image)
     if not ok:
         raise ValueError(f"map {network.name!r} could not be encoded as PNG")
-    _replace(Path(path), data.tobytes())
+    with written_whole(Path(path)) as part:
+        part.write_bytes(data.tobytes())
 
 
 def _paint_order(strip: LaneStrip) -> tuple[int, bool]:
@@ -216,25 +204,22 @@ def _draw_arrows(canvas: _Canvas, strip: LaneStrip) -> None:
         canvas.fill(shape @ np.array([[cos, sin], [-sin, cos]]) + strip.center_xyz_world_m[i, :2], _ARROW)
 
 
-def _draw_legend(image: NDArray[np.uint8], network: RoadNetwork, strips: list[LaneStrip], px_per_m: float) -> None:
-    """Name, figures, colours of the lane types and a scale bar, in the lower left corner on a panel of its own."""
-    kinds = {strip.kind if strip.junction is None or strip.kind != "driving" else "junction": strip for strip in strips}
-    names = sorted(kinds, key=lambda kind: (kind != "driving", kind))
-    bar_m = next(m for m in (1000, 500, 200, 100, 50, 20, 10, 5) if m * px_per_m <= 0.3 * image.shape[1] or m == 5)
-    bar, top = round(bar_m * px_per_m), image.shape[0] - 66 - 20 * len(names)
-    wide = max(bar + 32, 230)
-    panel = image[max(top - 16, 0) :, : min(wide, image.shape[1])]
-    panel[:] = (0.25 * panel + 0.75 * np.array([255, 255, 255])).astype(np.uint8)
-    _text(image, network.name, (14, top + 6), 0.6)
-    for row, kind in enumerate(names):
-        y = top + 18 + 20 * row
-        cv2.rectangle(image, (14, y), (34, y + 12), _lane_color(kinds[kind]), cv2.FILLED)
-        _text(image, kind, (42, y + 11), 0.45)
-    y = image.shape[0] - 16
-    cv2.line(image, (14, y), (14 + bar, y), _INK, 2)
+def _legend(width_px: int, network: RoadNetwork, strips: list[LaneStrip], px_per_m: float) -> NDArray[np.uint8]:
+    """The strip below the map: its name, a scale bar and the colours of the lane types present."""
+    panel = np.full((64, width_px, 3), 255, dtype=np.uint8)
+    bar_m = next(m for m in (1000, 500, 200, 100, 50, 20, 10, 5) if m * px_per_m <= 0.25 * width_px or m == 5)
+    bar = round(bar_m * px_per_m)
+    _text(panel, f"{network.name}   {bar_m} m", (14, 24), 0.6)
+    cv2.line(panel, (14, 44), (14 + bar, 44), _INK, 2)
     for x in (14, 14 + bar):
-        cv2.line(image, (x, y - 5), (x, y + 5), _INK, 2)
-    _text(image, f"{bar_m} m", (18, y - 8), 0.45)
+        cv2.line(panel, (x, 38), (x, 50), _INK, 2)
+    kinds = {"junction" if strip.junction and strip.kind == "driving" else strip.kind: strip for strip in strips}
+    x = 14 + max(bar, 220) + 40
+    for kind in sorted(kinds, key=lambda kind: (kind != "driving", kind)):
+        cv2.rectangle(panel, (x, 36), (x + 22, 50), _lane_color(kinds[kind]), cv2.FILLED)
+        _text(panel, kind, (x + 28, 48), 0.5)
+        x += 52 + 10 * len(kind)
+    return panel
 
 
 def _text(image: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:

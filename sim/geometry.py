@@ -179,7 +179,8 @@ class PlanView:
 class Cubics:
     """Piecewise cubics a + b ds + c ds^2 + d ds^3, ds from each record's start; zero where there are no records.
 
-    `start_m` (m,) ascending; `abcd` (m, 4). Before the first record the first one holds, as readers do.
+    `start_m` (m,) ascending; `abcd` (m, 4). Before the first record the first one holds, as readers do. A record holds
+    from a tenth of a micrometre before its start: files round the starts of things that begin together differently.
     """
 
     start_m: Floats
@@ -195,7 +196,7 @@ class Cubics:
         if len(self.start_m) == 1:
             (a, b, c, d), ds = self.abcd[0], s_m - self.start_m[0]
         else:
-            index = np.maximum(np.searchsorted(self.start_m, s_m, side="right") - 1, 0)
+            index = np.maximum(np.searchsorted(self.start_m, s_m + 1e-7, side="right") - 1, 0)
             (a, b, c, d), ds = self.abcd[index].T, s_m - self.start_m[index]
         return a + ds * (b + ds * (c + ds * d)), b + ds * (2.0 * c + ds * 3.0 * d)
 

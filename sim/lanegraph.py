@@ -150,8 +150,7 @@ def _lane_samples(road: Road, section: int, lane: int) -> _LaneSamples:
     length = np.concatenate(([0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(s))))
     count = max(1, round(length[-1] / STEP_M))
     at = np.interp(np.linspace(0.0, length[-1], count + 1), length, s)
-    # A section's end belongs to the next one's records: stay a hair inside.
-    at[-1] = max(part.s_m, at[-1] - 1e-9)
+    at[-1] = max(part.s_m, at[-1] - 1e-6)  # a section's end belongs to its own records, not to the next
     xyz, yaw, width, _ = road.lane_at(section, lane, at)
     order = slice(None) if road.forward(lane) else slice(None, None, -1)
     return _LaneSamples((road.id, section, lane), float(length[-1]), xyz[order], np.unwrap(yaw[order]), width[order])

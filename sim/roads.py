@@ -213,6 +213,13 @@ def sample_s(start_m: float, end_m: float, step_m: float) -> Floats:
     return np.concatenate(([start_m], inside, [end_m]))
 
 
+def _inside(s: Floats) -> Floats:
+    """The samples with the last one a micrometre short: a section's end belongs to its own records, not to the next."""
+    inside = s.copy()
+    inside[-1] = max(s[0], s[-1] - 1e-6)
+    return inside
+
+
 def _road_strips(road: Road, step_m: float) -> Iterator[LaneStrip]:
     for index, section in enumerate(road.sections):
         for sign in (1, -1):
@@ -224,15 +231,15 @@ def _road_strips(road: Road, step_m: float) -> Iterator[LaneStrip]:
 
 def _side_strips(road: Road, index: int, ids: list[int], s: Floats) -> Iterator[LaneStrip]:
     """The strips of one side of a section, from the inside out, sharing one evaluation of the reference line."""
-    section = road.sections[index]
-    xy, heading, curvature = road.plan.at(s)
-    inner, inner_slope = road.lane_offset.at(s)
+    section, at = road.sections[index], _inside(s)
+    xy, heading, curvature = road.plan.at(at)
+    inner, inner_slope = road.lane_offset.at(at)
     inner_xy = _beside(xy, heading, inner)
     for id in ids:
         lane = section.lanes[id]
-        outer, outer_slope = _outer_border(lane, (1 if id > 0 else -1), s - section.s_m, inner, inner_slope)
+        outer, outer_slope = _outer_border(lane, (1 if id > 0 else -1), at - section.s_m, inner, inner_slope)
         outer_xy = _beside(xy, heading, outer)
-        xyz, yaw, width, _ = road._lane(id, s, xy, heading, curvature, inner, inner_slope, outer, outer_slope)
+        xyz, yaw, width, _ = road._lane(id, at, xy, heading, curvature, inner, inner_slope, outer, outer_slope)
         order = slice(None) if road.forward(id) else slice(None, None, -1)
         # In right-hand traffic every lane has the road's middle on its left; in left-hand traffic on its right.
         left, right = (inner_xy, outer_xy) if road.right_hand else (outer_xy, inner_xy)
@@ -250,7 +257,7 @@ def _road_markings(road: Road, step_m: float) -> Iterator[Marking]:
             starts = [section.s_m + mark.s_offset_m for mark in lane.marks] + [end]
             for mark, start, stop in zip(lane.marks, starts[:-1], starts[1:]):
                 if mark.lines and min(stop, end) - start > _MIN_SECTION_M:
-                    yield from _mark_lines(road, index, lane.id, mark, sample_s(start, min(stop, end), step_m))
+                    yield from _mark_lines(road, index, lane.id, mark, _inside(sample_s(start, min(stop, end), step_m)))
 
 
 def _mark_lines(road: Road, section: int, lane: int, mark: RoadMark, s: Floats) -> Iterator[Marking]:
