@@ -89,6 +89,7 @@ class BirdsEye:
 
     def _legend(self, image: np.ndarray) -> None:
         y = self.height_px - 24
+        image[y - 10 :] = (image[y - 10 :] * 0.35 + np.array(GROUND) * 0.4).astype(np.uint8)
         cv2.rectangle(image, (12, y + 2), (24, y + 12), ACTUAL, -1)
         cv2.rectangle(image, (84, y + 2), (96, y + 12), KIND_COLORS[ActorKind.CAR], 2)
         cv2.line(image, (182, y + 7), (202, y + 7), ACCENT, 5)

@@ -117,7 +117,7 @@ def draw_strip(width_px: int, now: Instruments) -> np.ndarray:
         (22, 14, speed, 46, WARN if over else INK, None),
         (118, 24, "km/h", 15, MUTED, None),
         (118, 44, f"limit {now.limit_mps * 3.6:.0f}", 15, MUTED, None),
-        (236, 18, f"pedals {now.accel_mps2:+.1f} m/s²", 14, MUTED, None),
+        (236, 18, "throttle" if now.accel_mps2 >= 0 else "brake", 14, MUTED, None),
         (420, 18, f"steering {np.degrees(now.steer_rad):+.1f}°", 14, MUTED, None),
         (640, 18, f"route {now.done:.0%}", 14, MUTED, None),
         (930, 14, f"{now.time_s:5.1f} s   {now.place}, {now.weather}", 17, INK, None),

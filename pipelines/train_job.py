@@ -1,7 +1,7 @@
 """`roadloop train detector|agent|gan`: in this process, or as a Ray Train job with N data-parallel workers.
 
-The training loops live beside what they train; here is what they have in common: run folder, progress, TensorBoard, resuming
-and the report of a run. With Ray, a worker that dies restarts all of them from the last checkpoint.
+The training loops live beside what they train; here is what they have in common: run folder, progress, TensorBoard,
+resuming and the report of a run. With Ray, a worker that dies restarts all of them from the last checkpoint.
 """
 
 import json
