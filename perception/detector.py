@@ -6,14 +6,15 @@ Layout for an image of H x W (each a multiple of 32):
                                                                 |
                                                    self-attention over all cells of /32
                                                                 |
-    heads at /4  <- neck /4 <- /8 <- /16 <- /32                 top-down feature pyramid
+    heads at /4  <- neck /4 <- /8 <- /16 <- /32                 top-down feature pyramid, sub-pixel upsampling
 
 All convolutions are dense: depthwise ones train several times slower on CPUs. The heads are anchor-free: each cell of
 the stride-4 map says how likely a centre of each kind lies there and, if so, what the object looks like.
 
 Sources: residual blocks, He et al. 2016 (arXiv:1512.03385); channel and spatial attention, Woo et al. 2018
 (arXiv:1807.06521); self-attention, Vaswani et al. 2017 (arXiv:1706.03762); feature pyramid, Lin et al. 2017
-(arXiv:1612.03144); objects as points, Zhou et al. 2019 (arXiv:1904.07850).
+(arXiv:1612.03144); sub-pixel upsampling, Shi et al. 2016 (arXiv:1609.05158); objects as points, Zhou et al. 2019
+(arXiv:1904.07850).
 """
 
 import copy
@@ -31,6 +32,7 @@ from sim.types import ActorKind, Semantic
 HEAD_STRIDE = 4
 INPUT_MULTIPLE = 32
 SEMANTIC_STRIDE = 8
+HEAD_CHANNELS = (len(ActorKind), 4, 2, 1, 3, 2)  # heat, box, center, depth, size, angle
 # The classes of the auxiliary segmentation, in the order of its channels.
 SEMANTIC_CLASSES = (
     Semantic.UNLABELED,
@@ -57,7 +59,7 @@ class DetectorConfig:
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)  # channels at /4, /8, /16, /32
     blocks: tuple[int, int, int, int] = (1, 1, 2, 1)  # residual blocks at /4, /8, /16, /32
     neck: int = 48
-    head: int = 64
+    head: int = 48
     attention_heads: int = 4
 
     def to_dict(self) -> dict:
@@ -105,7 +107,7 @@ class ResidualBlock(nn.Module):
         self.second = _conv_bn(width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
+        return F.relu_(self.second(F.relu_(self.first(x))).add_(x))
 
 
 class ConvAttention(nn.Module):
@@ -167,6 +169,14 @@ def _position_code(width: int, h: int, w: int, device: torch.device) -> torch.Te
     return torch.cat((code, other), dim=-1).reshape(h * w, -1)
 
 
+def _space_to_depth(rgb: torch.Tensor) -> torch.Tensor:
+    """Images (B, 3, H, W) as (B, 48, H / 4, W / 4), channels last in memory: one copy where `rgb` is so too."""
+    b, c, height, width = rgb.shape
+    h, w, s = height // HEAD_STRIDE, width // HEAD_STRIDE, HEAD_STRIDE
+    patches = rgb.permute(0, 2, 3, 1).reshape(b, h, s, w, s, c).permute(0, 1, 3, 2, 4, 5)
+    return patches.reshape(b, h, w, s * s * c).permute(0, 3, 1, 2)
+
+
 class Stage(nn.Module):
     """Entry convolution (stride 2 but for the first stage), residual blocks, attention."""
 
@@ -177,7 +187,7 @@ class Stage(nn.Module):
         self.attention = ConvAttention(width)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.attention(self.blocks(F.relu(self.entry(x))))
+        return self.attention(self.blocks(F.relu_(self.entry(x))))
 
 
 class Detector(nn.Module):
@@ -193,22 +203,22 @@ class Detector(nn.Module):
         self.stage16 = Stage(w8, w16, b16, 2)
         self.stage32 = Stage(w16, w32, b32, 2)
         self.self_attention = SelfAttention(w32, config.attention_heads)
-        self.lateral32 = nn.Conv2d(w32, config.neck, 1)
+        self.up32 = nn.Conv2d(w32, 4 * config.neck, 1)
         self.lateral16 = nn.Conv2d(w16, config.neck, 1)
         self.lateral8 = nn.Conv2d(w8, config.neck, 1)
         self.smooth8 = _conv_bn(config.neck, config.neck)
-        self.reduce8 = nn.Conv2d(config.neck, w4, 1)
+        self.up16 = nn.Conv2d(config.neck, 4 * config.neck, 1)
+        self.up8 = nn.Conv2d(config.neck, 4 * w4, 1)
         self.head = _conv_bn(w4, config.head)
-        self.heat = nn.Conv2d(config.head, len(ActorKind), 1)
-        self.regression = nn.Conv2d(config.head, 4 + 2 + 1 + 3 + 2, 1)
+        self.maps = nn.Conv2d(config.head, sum(HEAD_CHANNELS), 1)
         self.semantic = nn.Conv2d(config.neck, len(SEMANTIC_CLASSES), 1)
         self._initialise()
 
     def _initialise(self) -> None:
         """Start the heat at 1 % (focal loss, arXiv:1708.02002) and residual branches at zero."""
-        nn.init.constant_(self.heat.bias, -math.log(99.0))  # type: ignore[arg-type]
-        for layer in (self.heat, self.regression):
-            nn.init.normal_(layer.weight, std=0.01)
+        nn.init.normal_(self.maps.weight, std=0.01)
+        nn.init.zeros_(self.maps.bias)  # type: ignore[arg-type]
+        nn.init.constant_(self.maps.bias[: len(ActorKind)], -math.log(99.0))  # type: ignore[index]
         for module in self.modules():
             if isinstance(module, ResidualBlock):
                 nn.init.zeros_(module.second[1].weight)  # type: ignore[arg-type]
@@ -218,19 +228,16 @@ class Detector(nn.Module):
         if rgb.ndim != 4 or rgb.shape[1] != 3 or rgb.shape[2] % INPUT_MULTIPLE or rgb.shape[3] % INPUT_MULTIPLE:
             shape = tuple(rgb.shape)
             raise ValueError(f"images must have the shape (B, 3, H, W) with H and W multiples of 32, not {shape}")
-        x = F.pixel_unshuffle(rgb * 4.0 - 2.0, HEAD_STRIDE).contiguous(memory_format=torch.channels_last)
-        c4, _ = self.stage4(x)
+        c4, _ = self.stage4(_space_to_depth(rgb))
         c8, gate = self.stage8(c4)
         c16, _ = self.stage16(c8)
         c32, _ = self.stage32(c16)
         c32, received = self.self_attention(c32)
-        p16 = self.lateral16(c16) + F.interpolate(self.lateral32(c32), scale_factor=2.0)
-        p8 = F.relu(self.smooth8(self.lateral8(c8) + F.interpolate(p16, scale_factor=2.0)))
-        p4 = F.relu(c4 + F.interpolate(self.reduce8(p8), scale_factor=2.0))
-        features = F.relu(self.head(p4))
-        box, center, depth, size, angle = self.regression(features).split((4, 2, 1, 3, 2), dim=1)
-        heat, semantic = self.heat(features), self.semantic(p8)
-        return DetectorOutput(heat, box, center, depth, size, angle, semantic, gate[:, 0], received)
+        p16 = self.lateral16(c16) + F.pixel_shuffle(self.up32(c32), 2)
+        p8 = F.relu_(self.smooth8(self.lateral8(c8) + F.pixel_shuffle(self.up16(p16), 2)))
+        p4 = F.relu_(c4 + F.pixel_shuffle(self.up8(p8), 2))
+        heat, box, center, depth, size, angle = self.maps(F.relu_(self.head(p4))).split(HEAD_CHANNELS, dim=1)
+        return DetectorOutput(heat, box, center, depth, size, angle, self.semantic(p8), gate[:, 0], received)
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
