@@ -122,6 +122,9 @@ class Generator(nn.Module):
     H and W are 16 times those of the coarsest noise, a whole number of times `grid`.
     """
 
+    latent_mean: Tensor
+    latent_root: Tensor
+
     def __init__(self, classes: int, grid: tuple[int, int], channels: tuple[int, ...], wrap_rows: bool) -> None:
         super().__init__()
         style = channels[0]
@@ -130,15 +133,19 @@ class Generator(nn.Module):
         self.mapping = nn.Sequential(
             nn.Linear(2 * LATENT, style), nn.LeakyReLU(0.2), nn.Linear(style, style), nn.LeakyReLU(0.2)
         )
+        # What the encoder made of the training pictures, by class: mean and root of the covariance of their latents.
+        self.register_buffer("latent_mean", torch.zeros(classes, LATENT))
+        self.register_buffer("latent_root", torch.eye(LATENT).repeat(classes, 1, 1))
         self.canvas = nn.Parameter(torch.randn(classes, channels[0], *grid))
         self.layout = nn.Conv2d(LAYOUT, channels[0], 1, bias=False)
-        self.blocks = nn.ModuleList(UpBlock(a, b, style, wrap_rows) for a, b in pairwise(channels))
+        blocks = [UpBlock(a, b, style, wrap_rows) for a, b in pairwise(channels)]
+        self.blocks = nn.ModuleList(blocks)
         self.attention = SelfAttention(channels[ATTENTION_LEVEL])
         self.last_style = Styled(channels[-1], style)
         self.paint = WrapConv(channels[-1], 12, wrap_rows)
         _start(self)
         self.paint.conv.weight.data *= 0.3  # within the range of tanh
-        for weight in (self.layout.weight, *(block.grain.weight for block in self.blocks)):
+        for weight in (self.layout.weight, *(block.grain.weight for block in blocks)):
             weight.data *= 0.3
 
     def forward(self, latent: Tensor, kind: Tensor, noise: list[Tensor]) -> Tensor:
@@ -154,15 +161,37 @@ class Generator(nn.Module):
         return torch.tanh(F.pixel_shuffle(self.paint(F.leaky_relu(self.last_style(x, style), 0.2)), 2))
 
     def draw_inputs(
-        self, count: int, generator: torch.Generator, repeat: tuple[int, int] = (1, 1)
+        self, kind: Tensor, generator: torch.Generator, repeat: tuple[int, int] = (1, 1)
     ) -> tuple[Tensor, list[Tensor]]:
-        """A latent (count, LATENT) and the noise of each level, from one CPU random stream, for `repeat` canvases."""
-        latent = torch.randn(count, LATENT, generator=generator)
+        """Latents (B, LATENT) for classes (B,) and the noise of each level for `repeat` canvases, from one stream."""
+        normal = torch.randn(len(kind), LATENT, generator=generator)
+        latent = self.latent_mean[kind] + (self.latent_root[kind] @ normal[:, :, None])[:, :, 0]
+        return latent, self.draw_noise(len(kind), generator, repeat)
+
+    def draw_noise(self, count: int, generator: torch.Generator, repeat: tuple[int, int] = (1, 1)) -> list[Tensor]:
+        """The noise of each level, coarsest first, for `count` pictures of `repeat` canvases."""
         rows, columns = self.grid[0] * repeat[0], self.grid[1] * repeat[1]
         noise = [torch.randn(count, LAYOUT, rows, columns, generator=generator)]
         for level in range(1, LEVELS + 1):
             noise.append(torch.randn(count, NOISE, rows << level, columns << level, generator=generator))
-        return latent, noise
+        return noise
+
+
+class Encoder(nn.Module):
+    """From a picture (B, 3, H, W) to its latent (B, LATENT): needed in training only."""
+
+    def __init__(self, size: tuple[int, int], channels: tuple[int, ...]) -> None:
+        super().__init__()
+        steps = [nn.Conv2d(3, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        for a, b in pairwise(channels):
+            steps += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        cells = (size[0] >> len(channels)) * (size[1] >> len(channels))
+        self.layers = nn.Sequential(*steps, nn.Flatten(), nn.Linear(channels[-1] * cells, LATENT))
+        _start(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        latent = self.layers(x)
+        return latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
 
 
 class Discriminator(nn.Module):
@@ -276,10 +305,12 @@ def _paint_set(tiles: Generator, sky: Generator, seed: int, variant: int) -> lis
     stream = torch.Generator().manual_seed((seed * 1_000_003 + variant) % 2**63)
     pictures = []
     for kind in TileKind:
-        latent, noise = tiles.draw_inputs(1, stream, (REPEAT_TILE, REPEAT_TILE))
-        pictures.append(tiles(latent, torch.tensor([int(kind)]), noise)[0])
-    latent, noise = sky.draw_inputs(1, stream, (1, REPEAT_SKY))
-    pictures.append(_up_to_zenith(sky(latent, torch.tensor([0]), noise)[0]))
+        label = torch.tensor([int(kind)])
+        latent, noise = tiles.draw_inputs(label, stream, (REPEAT_TILE, REPEAT_TILE))
+        pictures.append(tiles(latent, label, noise)[0])
+    label = torch.tensor([0])
+    latent, noise = sky.draw_inputs(label, stream, (1, REPEAT_SKY))
+    pictures.append(_up_to_zenith(sky(latent, label, noise)[0]))
     return [((x + 1.0) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous() for x in pictures]
 
 

@@ -1,8 +1,13 @@
 """Training of the texture GAN: `train_gan`, its checkpoints and its model card.
 
-Loss: relativistic pairing logistic loss with gradient penalties on real and painted pictures, Huang et al., "The GAN
-is dead; long live the GAN!" (2024), the penalties every PENALTY_EVERY steps as in StyleGAN2. AdamW without momentum;
-the generator that is kept is an exponential moving average.
+A generator that only hears from its critic needs many hours; this one also learns to repaint real examples from what
+an encoder says of them (Larsen et al., "Autoencoding beyond pixels", 2016): layouts pixel by pixel, textures by their
+colour and the energy of their frequency bands. Pictures to paint are then drawn from a Gaussian fitted to the encoded
+examples (Ghosh et al., "From variational to deterministic autoencoders", 2020); the critic sees mixtures of them.
+
+Adversarial loss: relativistic pairing logistic loss with gradient penalties on real and painted pictures, Huang et al.,
+"The GAN is dead; long live the GAN!" (2024), the penalties every PENALTY_EVERY steps as in StyleGAN2. AdamW without
+momentum; the generator that is kept is an exponential moving average.
 
 Everything random is keyed by (seed, step, rank), so a run that was killed continues as if nothing had happened. Where
 torch.distributed is initialised the batch is shared between the ranks, gradients are averaged and rank 0 writes.
@@ -20,18 +25,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from configs.schema import GanTraining
-from sim.gan import Discriminator, Generator, load_generators, save_generators, sky_generator, tile_generator
-from sim.gan_data import TileKind, example_skies, example_tiles
-from sim.gan_quality import sliced_wasserstein
+from sim.gan import Discriminator, Encoder, Generator, save_generators, sky_generator, tile_generator
+from sim.gan_data import SKY_PX, TILE_PX, TileKind, example_skies, example_tiles
+from sim.gan_quality import write_model_card
 
 CHECKPOINT, WEIGHTS, CARD = "checkpoint.pt", "gan.safetensors", "gan.md"
 PENALTY_EVERY = 8
 PENALTY = 0.5  # weight of the squared gradient norm
 USE_BFLOAT16 = True  # of the networks only: 1.4 times faster on a core with AVX-512 BF16
-EMA = 0.997
+REPAINT = 20.0  # weight of the repainting loss
+LATENT_NOISE = 0.2  # so that near latents paint alike
+EMA = 0.995
 REPORT_EVERY = 10
 SKY_EVERY = 2  # skies are simpler: half as many steps, half the batch
-HELD_OUT = 64  # pictures per class to judge by
 
 
 @dataclass
@@ -41,12 +47,13 @@ class Painter:
     name: str
     generator: Generator
     average: Generator
+    encoder: Encoder
     discriminator: Discriminator
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     kinds: int
     examples: Tensor
-    shifts: Tensor  # (kinds, 2) bool: may be shifted around its edges along rows, columns
+    stationary: Tensor  # (kinds,) bool: looks alike everywhere, may be shifted around its edges
 
 
 def train_gan(config: GanTraining, out: Path, seed: int, resume: Path | None, report: Callable[[dict], None]) -> Path:
@@ -59,7 +66,7 @@ def train_gan(config: GanTraining, out: Path, seed: int, resume: Path | None, re
     out.mkdir(parents=True, exist_ok=True)
     seconds = Trainer(config, seed).run(out, resume, report)
     if _rank() == 0:
-        write_model_card(out / WEIGHTS, out / CARD, config, seed, seconds)
+        write_model_card(out / WEIGHTS, out / CARD, config, seed, _ranks(), seconds)
     return out / WEIGHTS
 
 
@@ -93,29 +100,38 @@ class Trainer:
 def _painters(config: GanTraining, seed: int) -> list[Painter]:
     tiles = torch.stack([example_tiles(kind, config.examples, seed) for kind in TileKind])
     # Windows stand where a wall expects them; all else may lie anywhere on the tile.
-    shifts = torch.tensor([[kind != TileKind.FACADE] * 2 for kind in TileKind])
+    stationary = torch.tensor([kind != TileKind.FACADE for kind in TileKind])
     skies = example_skies(config.examples, seed)[None]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tile_networks = tile_generator(), Discriminator(len(TileKind), (32, 64, 96, 128))
-        sky_networks = sky_generator(), Discriminator(1, (32, 48, 64, 96))
+        tile_networks = (
+            tile_generator(),
+            Encoder((TILE_PX, TILE_PX), (24, 48, 64, 96)),
+            Discriminator(len(TileKind), (32, 64, 96, 128)),
+        )
+        sky_networks = sky_generator(), Encoder(SKY_PX, (16, 32, 48, 64)), Discriminator(1, (32, 48, 64, 96))
     return [
-        _painter("tiles", *tile_networks, config, tiles, shifts),
-        _painter("sky", *sky_networks, config, skies, torch.tensor([[False, False]])),
+        _painter("tiles", *tile_networks, config, tiles, stationary),
+        _painter("sky", *sky_networks, config, skies, torch.tensor([False])),
     ]
 
 
 def _painter(
-    name: str, generator: Generator, discriminator: Discriminator, config: GanTraining, examples: Tensor, shifts: Tensor
+    name: str,
+    generator: Generator,
+    encoder: Encoder,
+    discriminator: Discriminator,
+    config: GanTraining,
+    examples: Tensor,
+    stationary: Tensor,
 ) -> Painter:
-    def optimizer(network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, betas=(0.0, 0.99), weight_decay=1e-4, eps=1e-8
-        )
+    def optimizer(*networks: nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for network in networks for p in network.parameters()]
+        return torch.optim.AdamW(parameters, lr=config.learning_rate, betas=(0.0, 0.99), weight_decay=1e-4, eps=1e-8)
 
     average = copy.deepcopy(generator).requires_grad_(False)
-    optimizers = optimizer(generator), optimizer(discriminator)
-    return Painter(name, generator, average, discriminator, *optimizers, len(examples), examples, shifts)
+    optimizers = optimizer(generator, encoder), optimizer(discriminator)
+    return Painter(name, generator, average, encoder, discriminator, *optimizers, len(examples), examples, stationary)
 
 
 def _step(painters: list[Painter], config: GanTraining, seed: int, step: int) -> dict[str, Tensor]:
@@ -135,18 +151,52 @@ def _train_painter(painter: Painter, batch: int, stream: torch.Generator, turn: 
     first = int(torch.randint(painter.kinds, (), generator=stream))
     kind = (torch.arange(batch) + first) % painter.kinds
     real = _draw_real(painter, kind, stream)
-    latent, noise = painter.generator.draw_inputs(batch, stream)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=USE_BFLOAT16):
-        fake = painter.generator(latent, kind, noise)
-    fake = fake.float()
-    critic = _critic_step(painter, real, fake.detach(), kind, turn % PENALTY_EVERY == 0)
-    generator = _generator_step(painter, real, fake, kind)
+    half = (batch + 1) // 2
+    with _mixed():
+        latent = painter.encoder(real[:half]).float()
+        latent = latent + LATENT_NOISE * torch.randn(latent.shape, generator=stream)
+        share = torch.rand(half, 1, generator=stream)
+        mixed = latent * share + latent.roll(painter.kinds, 0) * (1.0 - share)
+        noise = painter.generator.draw_noise(batch, stream)
+        fake = painter.generator(
+            torch.cat((latent, mixed[: batch - half])), torch.cat((kind[:half], kind[: batch - half])), noise
+        )
+    fake, fake_kind = fake.float(), torch.cat((kind[:half], kind[: batch - half]))
+    critic = _critic_step(painter, real, kind, fake.detach(), fake_kind, turn % PENALTY_EVERY == 0)
+    repaint = _repaint_loss(real[:half], fake[:half], painter.stationary[kind[:half]])
+    generator = _generator_step(painter, real, kind, fake, fake_kind, repaint)
     _follow(painter, min(EMA, (1 + turn) / (10 + turn)))
-    return {"discriminator_loss": critic, "generator_loss": generator}
+    return {"discriminator_loss": critic, "generator_loss": generator, "repaint_loss": repaint.detach()}
+
+
+def _mixed() -> torch.autocast:
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=USE_BFLOAT16)
+
+
+def _repaint_loss(real: Tensor, fake: Tensor, stationary: Tensor) -> Tensor:
+    """How badly examples (n, 3, H, W) were repainted: pixels and colour, and energy per frequency band.
+
+    Layouts are compared place by place; of stationary textures only the mean over the picture counts.
+    """
+    layout = (~stationary).to(real.dtype)
+    loss = torch.zeros(())
+    for level in range(4):
+        pixels = (fake - real).abs().mean((1, 2, 3))
+        half_real, half_fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
+        energies = []
+        for picture, half in ((real, half_real), (fake, half_fake)):
+            band = (picture - F.interpolate(half, scale_factor=2, mode="nearest")).abs()
+            energies.append((F.avg_pool2d(band, max(1, 8 >> level)), band.mean((2, 3))))
+        local = (energies[0][0] - energies[1][0]).abs().mean((1, 2, 3))
+        overall = (energies[0][1] - energies[1][1]).abs().mean(1)
+        loss = loss + (layout * (pixels + local) + (1.0 - layout) * 2.0 * overall).mean()
+        real, fake = half_real, half_fake
+    color = (real.mean((2, 3)) - fake.mean((2, 3))).abs().mean()
+    return loss / 4.0 + color
 
 
 def _logits(discriminator: Discriminator, pictures: Tensor, kind: Tensor) -> Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=USE_BFLOAT16):
+    with _mixed():
         logits = discriminator(pictures, kind)
     return logits.float()
 
@@ -157,13 +207,16 @@ def _pairing_loss(better: Tensor, worse: Tensor) -> Tensor:
     return (losses[:, 0] + losses[:, 1:].mean(1)).mean()
 
 
-def _critic_step(painter: Painter, real: Tensor, fake: Tensor, kind: Tensor, penalise: bool) -> Tensor:
+def _critic_step(
+    painter: Painter, real: Tensor, kind: Tensor, fake: Tensor, fake_kind: Tensor, penalise: bool
+) -> Tensor:
     critic = painter.discriminator
-    loss = _pairing_loss(_logits(critic, real, kind), _logits(critic, fake, kind))
+    loss = _pairing_loss(_logits(critic, real, kind), _logits(critic, fake, fake_kind))
     total = loss
     if penalise:
-        total = loss + 0.5 * PENALTY * PENALTY_EVERY * (_gradient(critic, real, kind) + _gradient(critic, fake, kind))
-    _descend(total, critic, painter.discriminator_optimizer)
+        penalty = _gradient(critic, real, kind) + _gradient(critic, fake, fake_kind)
+        total = loss + 0.5 * PENALTY * PENALTY_EVERY * penalty
+    _descend(total, [critic], painter.discriminator_optimizer)
     return loss.detach()
 
 
@@ -176,14 +229,28 @@ def _gradient(critic: Discriminator, pictures: Tensor, kind: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3)).mean()
 
 
-def _generator_step(painter: Painter, real: Tensor, fake: Tensor, kind: Tensor) -> Tensor:
+def _generator_step(
+    painter: Painter, real: Tensor, kind: Tensor, fake: Tensor, fake_kind: Tensor, repaint: Tensor
+) -> Tensor:
     painter.discriminator.requires_grad_(False)
     with torch.no_grad():
         judged_real = _logits(painter.discriminator, real, kind)
-    loss = _pairing_loss(_logits(painter.discriminator, fake, kind), judged_real)
-    _descend(loss, painter.generator, painter.generator_optimizer)
+    loss = _pairing_loss(_logits(painter.discriminator, fake, fake_kind), judged_real)
+    _descend(loss + REPAINT * repaint, [painter.generator, painter.encoder], painter.generator_optimizer)
     painter.discriminator.requires_grad_(True)
     return loss.detach()
+
+
+@torch.no_grad()
+def fit_latents(painter: Painter) -> None:
+    """Fit the Gaussian of each class, from which pictures are drawn, to the encoded examples."""
+    for kind in range(painter.kinds):
+        latent = torch.cat([painter.encoder(part) for part in painter.examples[kind].split(32)])
+        centred = latent - latent.mean(0)
+        covariance = centred.T @ centred / len(latent)
+        values, vectors = torch.linalg.eigh(covariance)
+        painter.average.latent_mean[kind] = latent.mean(0)
+        painter.average.latent_root[kind] = vectors * values.clamp_min(0.0).sqrt()
 
 
 @torch.no_grad()
@@ -193,23 +260,22 @@ def _follow(painter: Painter, memory: float) -> None:
         kept.lerp_(value, 1.0 - memory)
 
 
-def _descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _descend(loss: Tensor, networks: list[nn.Module], optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    _average_gradients(network)
+    _average_gradients([p for network in networks for p in network.parameters()])
     optimizer.step()
 
 
-def _average_gradients(network: nn.Module) -> None:
+def _average_gradients(parameters: list[nn.Parameter]) -> None:
     """Mean over the ranks, as one message; nothing to do in a single process."""
     if _ranks() == 1:
         return
-    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in network.parameters()]
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= _ranks()
-    parts = flat.split([gradient.numel() for gradient in gradients])
-    for parameter, part in zip(network.parameters(), parts):
+    for parameter, part in zip(parameters, flat.split([gradient.numel() for gradient in gradients])):
         parameter.grad = part.view_as(parameter)
 
 
@@ -219,7 +285,7 @@ def _draw_real(painter: Painter, kind: Tensor, stream: torch.Generator) -> Tenso
     pick = torch.randint(count, (len(kind),), generator=stream)
     mirror = torch.rand(len(kind), generator=stream) < 0.5
     shift = torch.stack([torch.randint(size, (len(kind),), generator=stream) for size in (rows, columns)], dim=1)
-    shift *= painter.shifts[kind]
+    shift *= painter.stationary[kind, None]
     pictures = []
     for k, i, flip, (down, right) in zip(kind.tolist(), pick.tolist(), mirror.tolist(), shift.tolist()):
         picture = painter.examples[k, i].roll((down, right), dims=(1, 2))
@@ -240,6 +306,7 @@ def _parts(painter: Painter) -> dict[str, nn.Module | torch.optim.Optimizer]:
     return {
         "generator": painter.generator,
         "average": painter.average,
+        "encoder": painter.encoder,
         "discriminator": painter.discriminator,
         "generator_optimizer": painter.generator_optimizer,
         "discriminator_optimizer": painter.discriminator_optimizer,
@@ -250,6 +317,8 @@ def _save(out: Path, painters: list[Painter], config: GanTraining, seed: int, st
     """Write the generators first, then the checkpoint, each by renaming a finished file."""
     if _rank() != 0:
         return
+    for painter in painters:
+        fit_latents(painter)
     save_generators(painters[0].average, painters[1].average, out / WEIGHTS)
     painted = {p.name: {name: part.state_dict() for name, part in _parts(p).items()} for p in painters}
     state = {"step": step, "seconds": seconds, "settings": _settings(config, seed), "painters": painted}
@@ -287,94 +356,3 @@ def _rank() -> int:
 
 def _ranks() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-# Quality ------------------------------------------------------------------------------------------
-
-
-def distances(tiles: Generator, sky: Generator, seed: int, count: int = HELD_OUT) -> dict[str, float]:
-    """Sliced Wasserstein distance between painted and held-out drawn pictures by class name."""
-    return {
-        name: sliced_wasserstein(reference, _paint(network, kind, count, seed))
-        for name, network, kind, reference in _held_out(tiles, sky, seed, count)
-    }
-
-
-def distances_of_data(seed: int, count: int = HELD_OUT) -> dict[str, float]:
-    """The same between two held-out sets of drawn pictures: what a perfect painter would reach."""
-    first = _held_out(None, None, seed, count)
-    second = _held_out(None, None, seed + 1, count)
-    return {a[0]: sliced_wasserstein(a[3], b[3]) for a, b in zip(first, second)}
-
-
-def _held_out(
-    tiles: Generator | None, sky: Generator | None, seed: int, count: int
-) -> list[tuple[str, Generator | None, int, Tensor]]:
-    unseen = seed + 2**32  # training draws from seeds below 2^31
-    sets = [(kind.name.lower(), tiles, int(kind), example_tiles(kind, count, unseen)) for kind in TileKind]
-    return [*sets, ("sky", sky, 0, example_skies(count, unseen))]
-
-
-def _paint(network: Generator | None, kind: int, count: int, seed: int) -> Tensor:
-    assert network is not None
-    latent, noise = network.draw_inputs(count, torch.Generator().manual_seed(seed))
-    with torch.inference_mode():
-        return network.eval()(latent, torch.full((count,), kind), noise)
-
-
-def write_model_card(weights: Path, card: Path, config: GanTraining, seed: int, seconds: float) -> dict[str, dict]:
-    """Measure `weights` against held-out pictures and write the model card; the figures by column, then class."""
-    tiles, sky = load_generators(weights)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        untrained = distances(tile_generator(), sky_generator(), seed)
-    columns = {"untrained": untrained, "trained": distances(tiles, sky, seed), "data": distances_of_data(seed)}
-    parameters = sum(p.numel() for network in (tiles, sky) for p in network.parameters())
-    rows = [f"| {name} | " + " | ".join(f"{c[name]:.4f}" for c in columns.values()) + " |" for name in untrained]
-    text = _CARD.format(
-        parameters=f"{parameters:,}",
-        kilobytes=weights.stat().st_size // 1024,
-        seed=seed,
-        minutes=f"{seconds / 60:.1f}",
-        speed=f"{config.steps / seconds:.2f}" if seconds > 0 else "-",
-        workers=_ranks(),
-        rows="\n".join(rows),
-        held_out=HELD_OUT,
-        **config.model_dump(),
-    )
-    partial = card.with_name(card.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(card)
-    return columns
-
-
-_CARD = """# Texture GAN
-
-Paints façades, grass, asphalt, foliage and skies for the renderer (`--appearance gan`). Two convolutional
-self-attention generators, {parameters} parameters, {kilobytes} KiB of float16 safetensors.
-
-Written by `roadloop train gan` after measuring; nothing here is typed in by hand.
-
-| setting | value |
-|---|---|
-| seed | {seed} |
-| steps | {steps} |
-| batch | {batch} |
-| learning rate | {learning_rate} |
-| examples per class | {examples} |
-| workers | {workers} |
-| training time | {minutes} min ({speed} steps/s) |
-
-Data: pictures drawn by `sim/gan_data.py` from the seed; no photograph, no download.
-
-Sliced Wasserstein distance of 7x7 patches to {held_out} held-out pictures per class (lower is better;
-`sim/gan_quality.py`). "Data" compares two sets of held-out pictures with each other: what a perfect
-painter would reach.
-
-| class | untrained | trained | data |
-|---|---|---|---|
-{rows}
-
-Limits: single tiles of 64 px teach it, so nothing larger than a tile (a whole house front, a shop at street
-level) is planned; skies hold no sun and show 45 degrees above the horizon, mirrored above that.
-"""

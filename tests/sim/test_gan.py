@@ -70,8 +70,8 @@ def test_the_network_commutes_with_a_shift_around_the_edges(random_weights):
     """Canvas and noise shifted by one coarse cell shift the picture by 16 pixels, edges included: no seam."""
     tiles, sky = load_generators(random_weights)
     for network, axes in ((tiles, (2, 3)), (sky, (3,))):
-        latent, noise = network.draw_inputs(1, torch.Generator().manual_seed(1), (1, 2))
         kind = torch.zeros(1, dtype=torch.long)
+        latent, noise = network.draw_inputs(kind, torch.Generator().manual_seed(1), (1, 2))
         with torch.inference_mode():
             straight = network(latent, kind, noise)
             for axis in axes:
@@ -112,7 +112,7 @@ def test_shipped_textures_differ_and_have_their_colours():
 
 def test_only_the_classes_asked_for_are_painted(random_weights):
     tiles, _ = load_generators(random_weights)
-    latent, noise = tiles.draw_inputs(len(TileKind), torch.Generator().manual_seed(0))
+    latent, noise = tiles.draw_inputs(torch.arange(len(TileKind)), torch.Generator().manual_seed(0))
     latent, noise = latent[:1].expand_as(latent), [n[:1].expand_as(n) for n in noise]
     with torch.inference_mode():
         pictures = tiles(latent, torch.arange(len(TileKind)), noise)

@@ -10,8 +10,8 @@ import torch.multiprocessing as mp
 from configs.schema import GanTraining
 from sim.gan import load_generators
 from sim.gan_data import SKY_PX, TILE_PX, TileKind, example_skies, example_tiles
-from sim.gan_quality import sliced_wasserstein
-from sim.gan_training import CARD, CHECKPOINT, Trainer, distances, train_gan
+from sim.gan_quality import distances, sliced_wasserstein
+from sim.gan_training import CARD, CHECKPOINT, Trainer, train_gan
 
 TINY = GanTraining(steps=4, batch=4, learning_rate=1e-3, examples=4, checkpoint_every=2)
 
