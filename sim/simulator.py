@@ -1,8 +1,8 @@
 """The batched world: B worlds x N actors in torch tensors that Warp kernels spawn and step in place.
 
-One tick is what `step` reads like: traffic plans on the state before the tick, everybody moves, the orders along lanes and
-along x are brought up to date, collisions are found. All buffers live as long as the simulator; nothing is allocated in
-the loop, so callers that keep a result must copy it.
+One tick is what `step` reads like: traffic plans on the state before the tick, everybody moves, the orders along lanes
+and along x are brought up to date, collisions are found. All buffers live as long as the simulator; nothing is
+allocated in the loop, so callers that keep a result must copy it.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import torch
 import warp as wp
 
 from configs.schema import SimConfig
-from sim.kernels import collision, motion, order, people, respawn, sense, spawn, traffic
-from sim.kernels import lanes as lane_kernels
+from sim.kernels import collision, motion, order, people, respawn, sense, spawn, spawn_people, traffic
+from sim.lanepack import pack_lanes, warp_view
 from sim.types import (
     PATH_LANES,
     ROUTE_POINTS,
@@ -29,34 +29,30 @@ from sim.types import (
 )
 
 OBSERVATION_SIZE = 8 + 2 * 10 + 7 * 8  # of `observe_all`: own, path points, nearest others
-MAX_ACTORS = 2048  # two lane entries each in the 12 slot bits of a sort key
+MAX_ACTORS = 2048  # two lane entries each fit the 12 slot bits of a sort key
 
 # Buffers whose last axis kernels read as one vector
 _AS_VECTORS = frozenset(
-    ["xy_world_m", "size_m", "path_lane", "walk_from_world_m", "walk_to_world_m", "box", "entry", "xy_ego_m", "center_ego_m", "velocity_ego_mps"]
+    (
+        "xy_world_m",
+        "size_m",
+        "path_lane",
+        "walk_from_world_m",
+        "walk_to_world_m",
+        "box",
+        "entry",
+        "xy_ego_m",
+        "center_ego_m",
+        "velocity_ego_mps",
+    )
 )
-_DTYPES = {
-    torch.float32: wp.float32,
-    torch.int32: wp.int32,
-    torch.int64: wp.int64,
-    torch.bool: wp.bool,
-}
-_VECTORS = {(torch.float32, 2): wp.vec2, (torch.float32, 3): wp.vec3, (torch.float32, 4): wp.vec4}
-_VECTORS |= {(torch.int32, 2): wp.vec2i, (torch.int32, 4): wp.vec4i}
-
-
-def _view(tensor: torch.Tensor, vector: bool = False) -> wp.array:
-    """Zero-copy Warp view; with `vector` the last axis becomes a vector type."""
-    if vector:
-        return wp.from_torch(tensor, dtype=_VECTORS[tensor.dtype, tensor.shape[-1]], requires_grad=False)
-    return wp.from_torch(tensor, dtype=_DTYPES[tensor.dtype], requires_grad=False)
 
 
 class Simulator:
     """B worlds of N actors: the ego (actor 0), vehicles, and people last.
 
-    lanes: the maps. config: how many actors, how long a tick, how long a route. seeds (B,) int64 and map_index (B,) int32
-    say which episode each world starts. `controlled` (N,) bool says who is moved by `Action`; only the ego by default.
+    lanes: the maps. config: how many actors, how long a tick, how long a route. seeds (B,) int64 and map_index (B,)
+    int32 say which episode each world starts. `controlled` (N,) bool says who is moved by `Action`; only the ego by default.
     Raises ValueError where shapes, counts or map numbers do not fit.
     """
 
@@ -69,7 +65,7 @@ class Simulator:
         device: str | torch.device = "cpu",
         controlled: torch.Tensor | Sequence[bool] | None = None,
     ) -> None:
-        wp.config.quiet = True
+        wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
         wp.init()
         self.config = config
         self.device = torch.device(device)
@@ -82,6 +78,8 @@ class Simulator:
             raise ValueError(
                 f"sim.pedestrians is {config.pedestrians} of sim.actors {config.actors}: the ego needs a place too"
             )
+        if self.actors > MAX_ACTORS:
+            raise ValueError(f"sim.actors is {self.actors}, at most {MAX_ACTORS} are possible")
         if self.worlds < 1:
             raise ValueError("seeds is empty: at least one world is needed")
         self._maps = len(lanes.lane_first) - 1
@@ -90,8 +88,7 @@ class Simulator:
         self._graph = LaneGraph(
             **{k: v.to(self.device).contiguous() if torch.is_tensor(v) else v for k, v in graph.items()}
         )
-        self._keep: list[torch.Tensor] = []
-        self._lanes = self._pack_lanes(self._graph)
+        self._lanes, self._lane_tensors = pack_lanes(self._graph, self.device)
         self.world = self._allocate_world()
         self.state = self._allocate_state()
         self._allocate_private()
@@ -152,7 +149,7 @@ class Simulator:
         return self._boxes
 
     def observe_all(self) -> torch.Tensor:
-        """An observation of every actor (B, N, OBSERVATION_SIZE): itself, its path, its 8 nearest. Zero where invalid."""
+        """An observation of every actor (B, N, OBSERVATION_SIZE): itself, its path, its 8 nearest; stale where invalid."""
         self._observe_launch.launch()
         return self._observation
 
@@ -187,7 +184,7 @@ class Simulator:
         tensors |= {"wants_control": self._wants_control, "observation": self._observation}
         for alias in ("speed_factor", "walk_speed_mps"):
             tensors[alias] = self.world.desired_speed_factor
-        views |= {name: _view(tensor, name in _AS_VECTORS) for name, tensor in tensors.items()}
+        views |= {name: warp_view(tensor, name in _AS_VECTORS) for name, tensor in tensors.items()}
         return views
 
     def _launch(
@@ -199,7 +196,7 @@ class Simulator:
             name = argument.label.removesuffix("_out")
             if result is not None and argument.label.endswith("_out"):
                 tensor = getattr(result, name)
-                values.append(_view(tensor, tensor.ndim > 1 and name in _AS_VECTORS))
+                values.append(warp_view(tensor, tensor.ndim > 1 and name in _AS_VECTORS))
             else:
                 values.append(self._bound[renamed.get(name, name)])
         return wp.launch(kernel, dim=dim, inputs=values, device=self._wp_device, record_cmd=True)
@@ -228,7 +225,7 @@ class Simulator:
             self._launch(spawn.spawn_ego, b),
             self._launch(spawn.draw_character, (b, n)),
             self._launch(spawn.spawn_vehicles, b),
-            *([self._launch(spawn.spawn_people, (b, p))] if p else []),
+            *([self._launch(spawn_people.spawn_people, (b, p))] if p else []),
             self._launch(spawn.clear_rest, (b, n)),
             *settle,
             self._launch(respawn.settle_speeds, (b, n)),
@@ -242,49 +239,6 @@ class Simulator:
 
     def _empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.zeros(*shape, dtype=dtype, device=self.device)
-
-    def _pack_lanes(self, g: LaneGraph) -> lane_kernels.Lanes:
-        """The graph as kernels read it: samples and lanes as 4-vectors, conflicts ranked, entries of each map listed."""
-        count = len(g.length_m)
-        if count >= 2**23:
-            raise ValueError(f"{count} lanes: at most {2**23 - 1} fit a sort key")
-        pose = torch.cat((g.xy_world_m, g.yaw_world_rad[:, None], g.curvature_1pm[:, None]), dim=1)
-        meta = torch.stack((g.length_m, 1.0 / g.step_m, g.speed_limit_mps, g.is_junction.float()), dim=1)
-        entry_first, entry_lane = _entries(g)
-        packed = lane_kernels.Lanes()
-        tensors: dict[str, tuple[torch.Tensor, bool]] = {
-            "pose": (pose, True),
-            "curve_speed_mps": (torch.zeros(len(pose)), False),
-            "meta": (meta, True),
-            "side_lane": (torch.stack((g.left_lane, g.right_lane), dim=1), True),
-            "side_valid": (torch.stack((g.has_left, g.has_right), dim=1).int(), True),
-            "conflict_span_m": (g.conflict_span_m, True),
-            "conflict_rank": (_conflict_rank(g), False),
-            "entry_first": (entry_first, False),
-            "entry_lane": (entry_lane, False),
-            "grid_origin_world_m": (g.grid_origin_world_m, True),
-            "grid_shape": (g.grid_shape, True),
-            "edge_origin_world_m": (g.edge_origin_world_m, True),
-            "edge_shape": (g.edge_shape, True),
-        }
-        same = "width_m sample_lane sample_first successor_first successor predecessor_first predecessor conflict_first"
-        same += " conflict_lane lane_first grid_first cell_first cell_sample edge_first edge_distance_m"
-        for name in same.split():
-            tensors[name] = (getattr(g, name), False)
-        for name, (tensor, vector) in tensors.items():
-            kept = tensor.to(self.device).contiguous()
-            self._keep.append(kept)
-            setattr(packed, name, _view(kept, vector))
-        packed.grid_cell_m = float(g.grid_cell_m)
-        packed.edge_cell_m = float(g.edge_cell_m)
-        wp.launch(
-            lane_kernels.scan_curve_speed,
-            dim=count,
-            inputs=[packed],
-            outputs=[packed.curve_speed_mps],
-            device=self._wp_device,
-        )
-        return packed
 
     def _allocate_world(self) -> World:
         b, n = self.worlds, self.actors
@@ -383,31 +337,3 @@ class Simulator:
             track_id=empty(b, boxes, dtype=i32),
             valid=empty(b, boxes, dtype=torch.bool),
         )
-
-
-def _entries(g: LaneGraph) -> tuple[torch.Tensor, torch.Tensor]:
-    """Per map, the lanes that no other lane leads into (CSR): where traffic can come in from outside."""
-    no_predecessor = (g.predecessor_first[1:] == g.predecessor_first[:-1]) & ~g.is_junction & (g.length_m > 20.0)
-    entry_lane = torch.nonzero(no_predecessor).flatten()
-    entry_first = torch.searchsorted(entry_lane, g.lane_first.long())
-    if len(entry_lane) == 0:
-        entry_lane = entry_lane.new_zeros(1)
-    return entry_first.int(), entry_lane.int()
-
-
-def _conflict_rank(g: LaneGraph) -> torch.Tensor:
-    """Per conflict: 1 where only this lane gives way, -1 where only the other one does, 0 where both or neither do."""
-    lane_count = len(g.length_m)
-    owner = torch.repeat_interleave(
-        torch.arange(lane_count, device=g.conflict_first.device), (g.conflict_first[1:] - g.conflict_first[:-1]).long()
-    )
-    other = g.conflict_lane.long()
-    if len(other) == 0:
-        return torch.zeros(1, dtype=torch.int32, device=other.device)
-    forward, backward = owner * lane_count + other, other * lane_count + owner
-    by_key = torch.argsort(forward)
-    found = torch.searchsorted(forward[by_key], backward).clamp(max=len(forward) - 1)
-    mirrored = by_key[found]
-    has_mirror = forward[mirrored] == backward
-    other_yields = g.conflict_yields[mirrored] & has_mirror
-    return g.conflict_yields.int() - other_yields.int()

@@ -1,9 +1,10 @@
 """Giving way at junctions: whom a vehicle must let pass before it enters, and where it stops.
 
-A vehicle that can still stop waits before the junction while a conflicting lane is occupied, while a vehicle with priority
-arrives there sooner than it could clear it, or while there is no room behind the junction. One that goes commits itself;
-others respect that. Two that commit at once are told apart by the priority table, then by index: a strict order, so no
-deadlock. After PATIENCE_S of waiting only moving vehicles that arrive soon are still let pass.
+A vehicle that can still stop waits before the junction while a conflicting lane is occupied, while a vehicle with
+priority arrives there sooner than it could clear it, or while there is no room behind the junction. One that goes
+commits itself; others respect that. Two that commit at once are told apart by the priority table, then by index: a
+strict order, so no deadlock. After PATIENCE_S of waiting only moving vehicles that arrive soon are still let pass, and
+among those that stand the longest waiting goes first.
 """
 
 import warp as wp
@@ -26,6 +27,17 @@ def arrival_s(distance: float, speed: float) -> float:
     v = wp.max(speed, 0.0)
     d = wp.max(distance, 0.0)
     return (wp.sqrt(v * v + 2.0 * GO_ACCEL_MPS2 * d) - v) / GO_ACCEL_MPS2
+
+
+@wp.func
+def clearing_s(distance: float, speed: float, cruise: float) -> float:
+    """Time to cover a distance from `speed` when the curve ahead allows no more than `cruise`."""
+    cap = wp.max(cruise, 1.0)
+    v = wp.clamp(speed, 0.0, cap)
+    ramp = (cap * cap - v * v) / (2.0 * GO_ACCEL_MPS2)
+    if distance < ramp:
+        return arrival_s(distance, v)
+    return (cap - v) / GO_ACCEL_MPS2 + (distance - ramp) / cap
 
 
 @wp.func
@@ -82,7 +94,7 @@ def must_wait_for_approach(
         length = lanes.meta[before][0]
         k = lower_bound(sorted_key, b, lane_key(before + 1, 0.0, 0)) - 1
         looked = int(0)
-        while k >= 0 and looked < 4:
+        while k >= 0 and looked < 3:
             key = sorted_key[b, k]
             if key_lane(key) != before:
                 break
@@ -95,6 +107,8 @@ def must_wait_for_approach(
             distance = length - at[0] - at[3]
             if distance > 80.0:
                 break
+            if at[1] < 1.0:
+                looked = 3  # whoever queues behind a standing vehicle does not come
             if path_lane[b, slot][1] != lane:
                 continue
             if committed[b, slot] == 1:
@@ -108,9 +122,45 @@ def must_wait_for_approach(
                         return True
                 elif soon and speed > 1.0 and distance < 4.0 * speed:
                     return True
-                elif speed <= 1.0 and wait_s[b, slot] > waited_s:
+                elif speed <= 1.0 and (wait_s[b, slot] > waited_s or (wait_s[b, slot] == waited_s and slot < me)):
                     return True
     return False
+
+
+@wp.func
+def inside_gap(
+    lanes: Lanes,
+    b: int,
+    me: int,
+    lane: int,
+    s: float,
+    front: float,
+    patient: bool,
+    first_person: int,
+    actors: int,
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+) -> float:
+    """Gap to where a vehicle inside a junction lets another one inside pass that is nearer to their common spot."""
+    stop = float(FAR_M)
+    for e in range(lanes.conflict_first[lane], lanes.conflict_first[lane + 1]):
+        span = lanes.conflict_span_m[e]
+        gap = span[0] - s - front
+        if gap < -2.0 or gap > stop or (span[0] < DIVERGE_M and span[2] < DIVERGE_M):
+            continue
+        other_lane = lanes.conflict_lane[e]
+        k = lower_bound(sorted_key, b, lane_key(other_lane, 0.0, 0))
+        while k < sorted_key.shape[1] and key_lane(sorted_key[b, k]) == other_lane:
+            slot = key_slot(sorted_key[b, k])
+            k = k + 1
+            other = slot % actors
+            at = entry[b, slot]
+            if other >= first_person or other == me or at[0] - at[2] > span[3]:
+                continue
+            other_gap = span[2] - at[0] - at[3]
+            if (other_gap < gap or (other_gap == gap and other < me)) and (patient or other < me):
+                stop = wp.min(stop, gap)
+    return stop
 
 
 @wp.func
@@ -134,23 +184,14 @@ def junction_gap(
     committed: wp.array2d(dtype=wp.int32),
     wait_s: wp.array2d(dtype=float),
 ) -> wp.vec2:
-    """Gap to the point where the vehicle must stop (FAR_M where it may go) and 1 where it commits itself to entering."""
+    """Gap to the point where the vehicle must stop (FAR_M where it may go); 1 where it commits itself to entering."""
     path = path_lane[b, me]
     inside = lanes.meta[path[0]][3] > 0.5
     stop = float(FAR_M)
     if inside:
-        # Already in: only stop short of a spot that somebody stands on right now.
-        for e in range(lanes.conflict_first[path[0]], lanes.conflict_first[path[0] + 1]):
-            span = lanes.conflict_span_m[e]
-            gap = span[0] - s - front
-            if gap > -1.0 and gap < stop and span[0] > DIVERGE_M:
-                k = lower_bound(sorted_key, b, lane_key(lanes.conflict_lane[e], 0.0, 0))
-                if k < sorted_key.shape[1] and key_lane(sorted_key[b, k]) == lanes.conflict_lane[e]:
-                    slot = key_slot(sorted_key[b, k])
-                    at = entry[b, slot]
-                    if slot < first_person and at[0] + at[3] > span[2] and at[0] - at[2] < span[3]:
-                        if wait_s[b, me] < PATIENCE_S or slot < me:
-                            stop = gap
+        stop = inside_gap(
+            lanes, b, me, path[0], s, front, wait_s[b, me] < PATIENCE_S, first_person, actors, sorted_key, entry
+        )
     # The first junction lane ahead
     to_end = lanes.meta[path[0]][0] - s - front
     entry_gap = float(FAR_M)
@@ -179,6 +220,7 @@ def junction_gap(
             lane = path[k]
             if lanes.meta[lane][3] < 0.5:
                 break
+            cruise = wp.min(0.8 * lanes.meta[lane][2], lanes.curve_speed_mps[lanes.sample_first[lane]])
             for e in range(lanes.conflict_first[lane], lanes.conflict_first[lane + 1]):
                 other = lanes.conflict_lane[e]
                 span = lanes.conflict_span_m[e]
@@ -186,7 +228,7 @@ def junction_gap(
                 if occupied(b, me, other, span[3], first_person, sorted_key, entry, actors):
                     must_wait = True
                 elif not parting:
-                    clear = arrival_s(far_end + span[1] + front + rear, speed)
+                    clear = clearing_s(far_end + span[1] + front + rear, speed, cruise)
                     must_wait = must_wait_for_approach(
                         lanes,
                         b,

@@ -1,10 +1,13 @@
-"""Look-ups on the lane graph: pose along a lane, speed allowed by its curves, surface edge, nearest lane at a position."""
+"""Look-ups on the lane graph: pose along a lane, speed allowed by its curves, surface edge, nearest lane to a point."""
 
 import warp as wp
+
+from sim.kernels.rng import below
 
 wp.set_module_options({"enable_backward": False})
 
 LATERAL_ACCEL_MPS2 = wp.constant(2.5)  # comfort limit in curves
+SHARPEST_TURN_RAD = wp.constant(0.45)  # wheelbase x curvature that a driver takes where there is another way
 CURVE_DECEL_MPS2 = wp.constant(1.5)  # braking ahead of a curve
 
 
@@ -18,6 +21,7 @@ class Lanes:
     sample_lane: wp.array(dtype=wp.int32)
     sample_first: wp.array(dtype=wp.int32)
     meta: wp.array(dtype=wp.vec4)  # per lane: length, 1 / step, speed limit, 1 inside a junction
+    bend_1pm: wp.array(dtype=float)  # per lane: its sharpest curvature
     side_lane: wp.array(dtype=wp.vec2i)  # per lane: left, right neighbour
     side_valid: wp.array(dtype=wp.vec2i)  # 1 where there is one
     successor_first: wp.array(dtype=wp.int32)
@@ -123,7 +127,7 @@ def cell_at(lanes: Lanes, map_index: int, xy: wp.vec2) -> int:
 
 @wp.func
 def nearest_sample(lanes: Lanes, map_index: int, xy: wp.vec2, skip_lane: int) -> int:
-    """The lane sample nearest to a point among those its grid cell lists, not on `skip_lane`; -1 where there is none."""
+    """The lane sample nearest to a point among those its grid cell lists, not on `skip_lane`; -1 where none is."""
     best = int(-1)
     cell = cell_at(lanes, map_index, xy)
     if cell < 0:
@@ -146,6 +150,29 @@ def sample_s(lanes: Lanes, sample: int) -> float:
     """Arc length of a sample along its lane."""
     lane = lanes.sample_lane[sample]
     return float(sample - lanes.sample_first[lane]) / lanes.meta[lane][1]
+
+
+@wp.func
+def draw_successor(lanes: Lanes, lane: int, key: wp.uint64, counter: int, wheelbase: float) -> int:
+    """A random lane to follow `lane`, -1 at a dead end; long vehicles choose among the turns they can take well."""
+    first = lanes.successor_first[lane]
+    last = lanes.successor_first[lane + 1]
+    if last == first:
+        return -1
+    easy = int(0)
+    for k in range(first, last):
+        if lanes.bend_1pm[lanes.successor[k]] * wheelbase < SHARPEST_TURN_RAD:
+            easy = easy + 1
+    if easy == 0:
+        return lanes.successor[first + below(key, counter, last - first)]
+    left = below(key, counter, easy)
+    chosen = int(first)
+    for k in range(first, last):
+        if lanes.bend_1pm[lanes.successor[k]] * wheelbase < SHARPEST_TURN_RAD:
+            if left == 0:
+                chosen = k
+            left = left - 1
+    return lanes.successor[chosen]
 
 
 @wp.kernel

@@ -2,8 +2,8 @@
 
 import warp as wp
 
-from sim.kernels.lanes import Lanes, lane_pose, lane_project, wrap_angle
-from sim.kernels.rng import PATH, below, random_key
+from sim.kernels.lanes import Lanes, draw_successor, lane_pose, lane_project, wrap_angle
+from sim.kernels.rng import PATH, random_key
 
 wp.set_module_options({"enable_backward": False})
 
@@ -40,13 +40,14 @@ def shift_path(
     tick: wp.int64,
     b: int,
     i: int,
+    wheelbase: float,
     route_lane: wp.array2d(dtype=wp.int32),
     route_valid: wp.array2d(dtype=wp.bool),
     route_index: wp.array(dtype=wp.int32),
     path_lane: wp.array2d(dtype=wp.vec4i),
     path_valid: wp.array3d(dtype=wp.bool),
 ) -> int:
-    """Step to the next lane of the path and append one more: the ego's from its route, others' drawn among successors."""
+    """Step to the next lane of the path and append one more: the ego's from its route, others' drawn."""
     path = path_lane[b, i]
     tail = path[3]
     found = bool(path_valid[b, i, 3])
@@ -60,11 +61,9 @@ def shift_path(
             path_lane[b, i] = wp.vec4i(path[1], path[2], path[3], tail)
             return path[1]
     if found:
-        first = lanes.successor_first[tail]
-        count = lanes.successor_first[tail + 1] - first
-        found = count > 0
-        if found:
-            tail = lanes.successor[first + below(random_key(seed, PATH, i, tick), tail, count)]
+        drawn = draw_successor(lanes, tail, random_key(seed, PATH, i, tick), tail, wheelbase)
+        found = drawn >= 0
+        tail = wp.where(found, drawn, tail)
     for k in range(3):
         path_valid[b, i, k] = path_valid[b, i, k + 1]
     path_valid[b, i, 3] = found
@@ -79,6 +78,7 @@ def draw_path(
     b: int,
     i: int,
     lane: int,
+    wheelbase: float,
     path_lane: wp.array2d(dtype=wp.vec4i),
     path_valid: wp.array3d(dtype=wp.bool),
 ):
@@ -89,14 +89,42 @@ def draw_path(
     tail = int(lane)
     for k in range(1, 4):
         if found:
-            first = lanes.successor_first[tail]
-            count = lanes.successor_first[tail + 1] - first
-            found = count > 0
-            if found:
-                tail = lanes.successor[first + below(key, tail, count)]
+            drawn = draw_successor(lanes, tail, key, tail, wheelbase)
+            found = drawn >= 0
+            tail = wp.where(found, drawn, tail)
         path[k] = tail
         path_valid[b, i, k] = found
     path_lane[b, i] = path
+
+
+@wp.func
+def rail_pose(
+    lanes: Lanes,
+    b: int,
+    i: int,
+    s: float,
+    wheelbase: float,
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+) -> wp.vec4:
+    """Rear-axle x, y, heading and lane yaw of a vehicle whose two axles both stand on the planned lanes' centre.
+
+    With the body along the lane's tangent instead, the nose of a bus would swing into the next lane in a tight turn.
+    """
+    path = path_lane[b, i]
+    rear = lane_pose(lanes, path[0], s)
+    k = int(0)
+    lane = int(path[0])
+    ahead = s + wheelbase
+    while k < 3 and ahead > lanes.meta[lane][0] and path_valid[b, i, k + 1]:
+        ahead -= lanes.meta[lane][0]
+        k = k + 1
+        lane = path[k]
+    front = lane_pose(lanes, lane, ahead)
+    beyond = wp.max(ahead - lanes.meta[lane][0], 0.0)
+    dx = front[0] + beyond * wp.cos(front[2]) - rear[0]
+    dy = front[1] + beyond * wp.sin(front[2]) - rear[1]
+    return wp.vec4(rear[0], rear[1], wp.atan2(dy, dx), rear[2])
 
 
 @wp.func
@@ -118,6 +146,7 @@ def move_traffic(
     seed: wp.array(dtype=wp.int64),
     dt: float,
     first_person: int,
+    size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
     route_lane: wp.array2d(dtype=wp.int32),
@@ -169,21 +198,34 @@ def move_traffic(
         s = on_new[0]
         start = on_new[1]
         lane = other
-        draw_path(lanes, random_key(seed[b], PATH, i, tick[b]), b, i, lane, path_lane, path_valid)
+        draw_path(lanes, random_key(seed[b], PATH, i, tick[b]), b, i, lane, wheelbase_m[b, i], path_lane, path_valid)
         change_time_s[b, i] = 0.0
         change_start_m[b, i] = start
     s += moved[0]
     length = lanes.meta[lane][0]
     while s > length and path_valid[b, i, 1]:
         s -= length
-        lane = shift_path(lanes, seed[b], tick[b], b, i, route_lane, route_valid, route_index, path_lane, path_valid)
+        lane = shift_path(
+            lanes,
+            seed[b],
+            tick[b],
+            b,
+            i,
+            wheelbase_m[b, i],
+            route_lane,
+            route_valid,
+            route_index,
+            path_lane,
+            path_valid,
+        )
         length = lanes.meta[lane][0]
-    if s > length:
+    front = 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])
+    if s + front > length and not path_valid[b, i, 1]:
         # A dead end: traffic leaves here and comes back elsewhere, the ego stands at the end.
-        s = length
+        s = wp.min(s, length)
+        moved[1] = 0.0
         if i > 0:
             valid[b, i] = False
-        moved[1] = 0.0
     lateral = float(0.0)
     drift = float(0.0)
     if start != 0.0:
@@ -195,12 +237,14 @@ def move_traffic(
         change_time_s[b, i] = time
         if time >= LANE_CHANGE_S:
             change_start_m[b, i] = 0.0
-    pose = lane_pose(lanes, lane, s)
+    base = wheelbase_m[b, i]
+    pose = rail_pose(lanes, b, i, s, base, path_lane, path_valid)
     yaw = wrap_angle(pose[2] + drift)
-    xy_world_m[b, i] = wp.vec2(pose[0] - lateral * wp.sin(pose[2]), pose[1] + lateral * wp.cos(pose[2]))
-    yaw_rate_radps[b, i] = wrap_angle(yaw - yaw_world_rad[b, i]) / dt
+    xy_world_m[b, i] = wp.vec2(pose[0] - lateral * wp.sin(pose[3]), pose[1] + lateral * wp.cos(pose[3]))
+    turned = wrap_angle(yaw - yaw_world_rad[b, i])
+    yaw_rate_radps[b, i] = turned / dt
     yaw_world_rad[b, i] = yaw
-    steer_rad[b, i] = wp.atan(wheelbase_m[b, i] * pose[3])
+    steer_rad[b, i] = wp.atan(base * turned / wp.max(moved[0], 0.05))
     accel_mps2[b, i] = (moved[1] - speed) / dt
     speed_mps[b, i] = moved[1]
     lane_s_m[b, i] = s
@@ -269,7 +313,19 @@ def move_controlled(
     while on_lane[0] > lanes.meta[lane][0] and path_valid[b, i, 1] and hops < 4:
         hops = hops + 1
         beyond = on_lane[0] - lanes.meta[lane][0]
-        lane = shift_path(lanes, seed[b], tick[b], b, i, route_lane, route_valid, route_index, path_lane, path_valid)
+        lane = shift_path(
+            lanes,
+            seed[b],
+            tick[b],
+            b,
+            i,
+            wheelbase_m[b, i],
+            route_lane,
+            route_valid,
+            route_index,
+            path_lane,
+            path_valid,
+        )
         on_lane = lane_project(lanes, lane, beyond, xy)
     s = wp.clamp(on_lane[0], 0.0, lanes.meta[lane][0])
     lane_s_m[b, i] = s

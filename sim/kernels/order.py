@@ -1,6 +1,7 @@
-"""Who is where: entries of actors on lanes, sorted by (lane, s), and actors sorted by x. Both are kept by insertion sort,
-which is linear because a tick hardly changes the order. Keys end in the entry's slot, so they are unique and the sorted
-order depends on the present state only, not on history.
+"""Who is where: entries of actors on lanes, sorted by (lane, s), and actors sorted by x.
+
+Both are kept by insertion sort, which is linear because a tick hardly changes the order. Keys end in the entry's slot,
+so they are unique and the sorted order depends on the present state only, not on history.
 """
 
 import warp as wp

@@ -16,7 +16,7 @@ WARNING_S = wp.constant(1.5)  # how long before stepping into a lane its drivers
 
 @wp.func
 def vehicle_permits(distance: float, speed: float, leave_s: float, bold: bool) -> bool:
-    """Gap acceptance: the vehicle arrives after the walker has left its lane, stands, or (bold) can brake in comfort."""
+    """Gap acceptance: the vehicle arrives after the walker has left its lane, stands, or (bold) can brake gently."""
     if distance < 1.0:
         return distance < -30.0
     if speed < 0.5:
@@ -81,6 +81,43 @@ def may_cross(
     return True
 
 
+@wp.func
+def body_ahead(
+    lanes: Lanes,
+    b: int,
+    p: int,
+    position: float,
+    back: bool,
+    first_person: int,
+    actors: int,
+    cross_count: wp.array2d(dtype=wp.int32),
+    cross_lane: wp.array3d(dtype=wp.int32),
+    cross_s_m: wp.array3d(dtype=float),
+    cross_at_m: wp.array3d(dtype=float),
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+) -> bool:
+    """Whether a vehicle's body bars the lane that the walker is about to step into."""
+    for c in range(cross_count[b, p]):
+        away = cross_at_m[b, p, c] - position
+        if back:
+            away = -away
+        lane = cross_lane[b, p, c]
+        half = 0.5 * lanes.width_m[lanes.sample_first[lane]]
+        if away > half - 0.7 and away < half + 0.5:
+            s = cross_s_m[b, p, c]
+            k = lower_bound(sorted_key, b, lane_key(lane, s - 12.0, 0))
+            while k < sorted_key.shape[1] and key_lane(sorted_key[b, k]) == lane:
+                slot = key_slot(sorted_key[b, k])
+                at = entry[b, slot]
+                if at[0] > s + 5.0:
+                    break
+                if slot % actors < first_person and at[0] - at[2] < s + 0.8 and at[0] + at[3] > s - 0.8:
+                    return True
+                k = k + 1
+    return False
+
+
 @wp.kernel
 def walk(
     # World
@@ -143,7 +180,21 @@ def walk(
             entry,
         ):
             speed = walk_speed_mps[b, i]
-    elif not collided[b, i]:
+    elif not collided[b, i] and not body_ahead(
+        lanes,
+        b,
+        p,
+        position,
+        back,
+        first_person,
+        wp.int32(valid.shape[1]),
+        cross_count,
+        cross_lane,
+        cross_s_m,
+        cross_at_m,
+        sorted_key,
+        entry,
+    ):
         speed = walk_speed_mps[b, i]
     before = s
     s += speed * dt

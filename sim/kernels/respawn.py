@@ -1,10 +1,10 @@
-"""Traffic that comes and goes: safe speeds at the start of an episode, and new places for vehicles that left the map."""
+"""Traffic that comes and goes: safe speeds at the start of an episode, new places for vehicles that left the map."""
 
 import warp as wp
 
 from sim.kernels.junction import FAR_M
 from sim.kernels.lanes import Lanes, lane_pose, sample_at, sample_s, wrap_angle
-from sim.kernels.motion import draw_path
+from sim.kernels.motion import draw_path, rail_pose
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 from sim.kernels.rng import PATH, RESPAWN, below, random_key
 from sim.kernels.traffic import leader_on_path, next_entry
@@ -35,7 +35,7 @@ def settle_speeds(
     lane_s_m: wp.array2d(dtype=float),
     speed_mps: wp.array2d(dtype=float),
 ):
-    """Nobody starts faster than lets it stop at 2.5 m/s^2 behind a standing leader: v^2 = 2 b gap."""
+    """Nobody starts faster than lets it stop at 2.5 m/s^2 behind a standing leader or at a junction: v^2 = 2 b gap."""
     b, i = wp.tid()
     if not mask[b] or i >= first_person or not valid[b, i]:
         return
@@ -54,8 +54,12 @@ def settle_speeds(
         path_valid,
         wp.int32(valid.shape[1]),
     )
-    if lead[0] < FAR_M:
-        speed_mps[b, i] = wp.min(speed_mps[b, i], wp.sqrt(5.0 * wp.max(lead[0] - 2.0, 0.0)))
+    gap = lead[0]
+    path = path_lane[b, i]
+    if path_valid[b, i, 1] and lanes.meta[path[1]][3] > 0.5:
+        gap = wp.min(gap, lanes.meta[path[0]][0] - lane_s_m[b, i] - front)
+    if gap < FAR_M:
+        speed_mps[b, i] = wp.min(speed_mps[b, i], wp.sqrt(5.0 * wp.max(gap - 2.0, 0.1)))
 
 
 @wp.kernel
@@ -86,7 +90,7 @@ def respawn(
     lane_lateral_m: wp.array2d(dtype=float),
     change_start_m: wp.array2d(dtype=float),
 ):
-    """Each tick one vehicle of each world may come back, at an entry of the map or, where it has none, far from the ego.
+    """Each tick one vehicle of a world may come back, at an entry of the map or, where it has none, far from the ego.
 
     One a tick, so that no two take the same place. The clock advances here, after its last use in the tick.
     """
@@ -136,11 +140,12 @@ def respawn(
             return
     valid[b, i] = True
     xy_world_m[b, i] = xy
-    yaw_world_rad[b, i] = wrap_angle(pose[2])
     speed_mps[b, i] = 0.9 * speed
     accel_mps2[b, i] = 0.0
     yaw_rate_radps[b, i] = 0.0
     lane_s_m[b, i] = s
     lane_lateral_m[b, i] = 0.0
     change_start_m[b, i] = 0.0
-    draw_path(lanes, random_key(seed[b], PATH, i, now), b, i, lane, path_lane, path_valid)
+    draw_path(lanes, random_key(seed[b], PATH, i, now), b, i, lane, wheelbase_m[b, i], path_lane, path_valid)
+    placed = rail_pose(lanes, b, i, s, wheelbase_m[b, i], path_lane, path_valid)
+    yaw_world_rad[b, i] = wrap_angle(placed[2])

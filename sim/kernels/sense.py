@@ -1,4 +1,4 @@
-"""What is read from the present state: the route ahead of the ego, the boxes around it, and an observation of every actor."""
+"""What is read from the present state: the route ahead, the boxes around the ego, an observation of every actor."""
 
 import warp as wp
 
@@ -42,7 +42,7 @@ def sense_route(
     heading_rad_out: wp.array(dtype=float),
     remaining_m_out: wp.array(dtype=float),
 ):
-    """Point p lies p * step ahead of the ego along its route, in its frame; points past the goal repeat the last one."""
+    """Point p lies p * step ahead of the ego along its route, in its frame; points past the goal repeat the goal."""
     b, p = wp.tid()
     index = int(route_index[b])
     lane = path_lane[b, 0][0]
@@ -179,7 +179,7 @@ def observe_actors(
     # Out
     observation_out: wp.array3d(dtype=float),
 ):
-    """Per actor: own motion and size (8), the path ahead (10 points x 2), the 8 nearest others (x 7), in its own axes."""
+    """Per actor, in its own axes: motion and size (8), the path ahead (10 points x 2), the 8 nearest others (x 7)."""
     b, i = wp.tid()
     if not valid[b, i]:
         return

@@ -1,5 +1,5 @@
-"""What traffic wants: the Intelligent Driver Model behind leaders found in the sorted lane entries, speed for curves and
-limits, giving way at junctions, and lane changes by MOBIL's incentive and safety criteria.
+"""What traffic wants: the Intelligent Driver Model behind leaders found in the sorted lane entries, speed for curves
+and limits, giving way at junctions, and lane changes by MOBIL's incentive and safety criteria.
 
 IDM: Treiber, Hennecke, Helbing, "Congested traffic states in empirical observations and microscopic simulations", 2000.
 MOBIL: Kesting, Treiber, Helbing, "General lane-changing model MOBIL for car-following models", 2007.

@@ -1,0 +1,151 @@
+"""Where people walk: straight over a road from kerb to kerb, or beside it where traffic is fast."""
+
+import warp as wp
+
+from sim.kernels.lanes import Lanes, edge_distance, nearest_sample, sample_s, wrap_angle
+from sim.kernels.people import CROSSINGS
+from sim.kernels.rng import CROSSING, between, random_key, uniform
+from sim.kernels.spawn import draw_sample
+
+wp.set_module_options({"enable_backward": False})
+
+CROSSING_TRIES = wp.constant(24)
+CROSSING_LIMIT_MPS = wp.constant(25.5)  # nobody crosses faster roads on foot
+
+
+@wp.func
+def kerb_distance(lanes: Lanes, world_map: int, xy: wp.vec2, direction: wp.vec2) -> float:
+    """Distance from a point on the road to its edge along `direction`, in steps of 0.5 m; 100 where it is over 20 m."""
+    for k in range(40):
+        away = 0.5 * float(k)
+        if edge_distance(lanes, world_map, xy + direction * away) < 0.0:
+            return away
+    return 100.0
+
+
+@wp.func
+def list_crossed_lanes(
+    lanes: Lanes,
+    world_map: int,
+    b: int,
+    p: int,
+    origin: wp.vec2,
+    goal: wp.vec2,
+    cross_lane: wp.array3d(dtype=wp.int32),
+    cross_s_m: wp.array3d(dtype=float),
+    cross_at_m: wp.array3d(dtype=float),
+) -> int:
+    """List the lanes between two kerbs, where each is met; their number, 0 where it would lead through a junction."""
+    across = goal - origin
+    width = wp.length(across)
+    direction = across / width
+    count = int(0)
+    for k in range(int(width)):
+        at = 0.5 + float(k)
+        xy = origin + direction * at
+        near = nearest_sample(lanes, world_map, xy, -1)
+        if near < 0:
+            continue
+        pose = lanes.pose[near]
+        other = lanes.sample_lane[near]
+        off = wp.vec2(pose[0], pose[1]) - xy
+        fresh = wp.length(off) < 1.2
+        for q in range(count):
+            fresh = fresh and cross_lane[b, p, q] != other
+        if not fresh:
+            continue
+        if lanes.meta[other][3] > 0.5 or count == CROSSINGS:
+            return 0
+        cross_lane[b, p, count] = other
+        cross_s_m[b, p, count] = sample_s(lanes, near)
+        cross_at_m[b, p, count] = at + wp.dot(off, direction)
+        count = count + 1
+    return count
+
+
+@wp.kernel
+def spawn_people(
+    # World
+    lanes: Lanes,
+    mask: wp.array(dtype=wp.bool),
+    seed: wp.array(dtype=wp.int64),
+    map_index: wp.array(dtype=wp.int32),
+    first_person: int,
+    route_lane: wp.array2d(dtype=wp.int32),
+    route_valid: wp.array2d(dtype=wp.bool),
+    # State
+    path_lane_out: wp.array2d(dtype=wp.vec4i),
+    path_valid_out: wp.array3d(dtype=wp.bool),
+    lane_s_m: wp.array2d(dtype=float),
+    # Out
+    walk_from_world_m_out: wp.array2d(dtype=wp.vec2),
+    walk_to_world_m_out: wp.array2d(dtype=wp.vec2),
+    cross_count_out: wp.array2d(dtype=wp.int32),
+    cross_lane_out: wp.array3d(dtype=wp.int32),
+    cross_s_m_out: wp.array3d(dtype=float),
+    cross_at_m_out: wp.array3d(dtype=float),
+    valid_out: wp.array2d(dtype=wp.bool),
+    xy_world_m_out: wp.array2d(dtype=wp.vec2),
+    yaw_world_rad_out: wp.array2d(dtype=float),
+    walk_s_m_out: wp.array2d(dtype=float),
+    walk_wait_s_out: wp.array2d(dtype=float),
+):
+    """Give each person a straight walk over a road from kerb to kerb (along it where traffic is fast) and a start."""
+    b, p = wp.tid()
+    if not mask[b]:
+        return
+    i = first_person + p
+    world_map = map_index[b]
+    start_s = lane_s_m[b, 0]
+    found = bool(False)
+    for attempt in range(CROSSING_TRIES):
+        if not found:
+            key = random_key(seed[b], CROSSING, i, wp.int64(attempt))
+            sample = draw_sample(lanes, key, world_map, 0.9, b, route_lane, route_valid, start_s)
+            if sample >= 0 and lanes.meta[lanes.sample_lane[sample]][3] < 0.5:
+                lane = lanes.sample_lane[sample]
+                pose = lanes.pose[sample]
+                center = wp.vec2(pose[0], pose[1])
+                left = wp.vec2(-wp.sin(pose[2]), wp.cos(pose[2]))
+                to_left = kerb_distance(lanes, world_map, center, left)
+                to_right = kerb_distance(lanes, world_map, center, -left)
+                origin = center - left * (to_right + 1.0)
+                goal = center + left * (to_left + 1.0)
+                count = int(0)
+                if lanes.meta[lane][2] > CROSSING_LIMIT_MPS:
+                    along = wp.vec2(left[1], -left[0])
+                    origin = center - left * (to_right + 2.0)
+                    goal = origin + along * 15.0
+                    found = to_right < 15.0 and edge_distance(lanes, world_map, goal) < -1.0
+                    found = found and edge_distance(lanes, world_map, origin + along * 7.5) < -1.0
+                elif to_left + to_right < 24.0:
+                    count = list_crossed_lanes(
+                        lanes, world_map, b, p, origin, goal, cross_lane_out, cross_s_m_out, cross_at_m_out
+                    )
+                    found = count > 0
+                if found:
+                    cross_count_out[b, p] = count
+                    walk_from_world_m_out[b, i] = origin
+                    walk_to_world_m_out[b, i] = goal
+    valid_out[b, i] = found
+    for k in range(4):
+        path_valid_out[b, i, k] = False
+    path_lane_out[b, i] = wp.vec4i(0, 0, 0, 0)
+    if not found:
+        cross_count_out[b, p] = 0
+        walk_from_world_m_out[b, i] = wp.vec2(0.0, 0.0)
+        walk_to_world_m_out[b, i] = wp.vec2(1.0, 0.0)
+    key = random_key(seed[b], CROSSING, i, wp.int64(-1))
+    walk_wait_s_out[b, p] = between(key, 0, 0.0, 8.0)
+    origin = walk_from_world_m_out[b, i]
+    goal = walk_to_world_m_out[b, i]
+    across = goal - origin
+    yaw = wp.atan2(across[1], across[0])
+    if uniform(key, 1) < 0.5:
+        walk_s_m_out[b, i] = 0.0
+        xy_world_m_out[b, i] = origin
+    else:
+        walk_s_m_out[b, i] = wp.length(across)
+        xy_world_m_out[b, i] = goal
+        yaw = wrap_angle(yaw + 3.141592653589793)
+    yaw_world_rad_out[b, i] = yaw

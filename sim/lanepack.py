@@ -1,0 +1,112 @@
+"""The lane graph as kernels read it: samples and lanes as 4-vectors, conflicts ranked, entries of each map listed."""
+
+import torch
+import warp as wp
+
+from sim.kernels.lanes import Lanes, scan_curve_speed
+from sim.types import LaneGraph
+
+MAX_LANES = 2**23 - 1  # what the lane bits of a sort key hold
+
+# Fields that kernels read as they are
+_SAME = (
+    "width_m",
+    "sample_lane",
+    "sample_first",
+    "successor_first",
+    "successor",
+    "predecessor_first",
+    "predecessor",
+    "conflict_first",
+    "conflict_lane",
+    "lane_first",
+    "grid_first",
+    "cell_first",
+    "cell_sample",
+    "edge_first",
+    "edge_distance_m",
+)
+_SCALARS = {torch.float32: wp.float32, torch.int32: wp.int32, torch.int64: wp.int64, torch.bool: wp.bool}
+_VECTORS = {
+    (torch.float32, 2): wp.vec2,
+    (torch.float32, 3): wp.vec3,
+    (torch.float32, 4): wp.vec4,
+    (torch.int32, 2): wp.vec2i,
+    (torch.int32, 4): wp.vec4i,
+}
+
+
+def warp_view(tensor: torch.Tensor, vector: bool = False) -> wp.array:
+    """Zero-copy Warp view of a tensor; with `vector` its last axis becomes a vector type."""
+    dtype = _VECTORS[tensor.dtype, tensor.shape[-1]] if vector else _SCALARS[tensor.dtype]
+    return wp.from_torch(tensor, dtype=dtype, requires_grad=False)
+
+
+def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Lanes, list[torch.Tensor]]:
+    """The kernels' struct of a graph on `device`, and the tensors it points to, which the caller must keep alive.
+
+    Raises ValueError where there are more lanes than a sort key can number.
+    """
+    count = len(g.length_m)
+    if count > MAX_LANES:
+        raise ValueError(f"the maps have {count} lanes together, at most {MAX_LANES} are possible: use fewer maps")
+    bend = torch.zeros(count, device=device)
+    bend.scatter_reduce_(0, g.sample_lane.long(), g.curvature_1pm.abs(), "amax")
+    entry_first, entry_lane = _entries(g)
+    vectors = {
+        "pose": torch.cat((g.xy_world_m, g.yaw_world_rad[:, None], g.curvature_1pm[:, None]), dim=1),
+        "meta": torch.stack((g.length_m, 1.0 / g.step_m, g.speed_limit_mps, g.is_junction.float()), dim=1),
+        "side_lane": torch.stack((g.left_lane, g.right_lane), dim=1),
+        "side_valid": torch.stack((g.has_left, g.has_right), dim=1).int(),
+        "conflict_span_m": g.conflict_span_m,
+        "grid_origin_world_m": g.grid_origin_world_m,
+        "grid_shape": g.grid_shape,
+        "edge_origin_world_m": g.edge_origin_world_m,
+        "edge_shape": g.edge_shape,
+    }
+    scalars = {
+        "curve_speed_mps": torch.zeros(len(g.width_m)),
+        "bend_1pm": bend,
+        "conflict_rank": _conflict_rank(g),
+        "entry_first": entry_first,
+        "entry_lane": entry_lane,
+    } | {name: getattr(g, name) for name in _SAME}
+    packed, kept = Lanes(), []
+    for name, tensor in (vectors | scalars).items():
+        if len(tensor) == 0:  # a map without conflicts, say: kernels never index it, but Warp wants a row
+            tensor = tensor.new_zeros(1, *tensor.shape[1:])
+        kept.append(tensor.to(device).contiguous())
+        setattr(packed, name, warp_view(kept[-1], name in vectors))
+    packed.grid_cell_m = float(g.grid_cell_m)
+    packed.edge_cell_m = float(g.edge_cell_m)
+    wp_device = wp.device_from_torch(device)
+    wp.launch(scan_curve_speed, dim=count, inputs=[packed], outputs=[packed.curve_speed_mps], device=wp_device)
+    return packed, kept
+
+
+def _entries(g: LaneGraph) -> tuple[torch.Tensor, torch.Tensor]:
+    """Per map, the lanes that no other lane leads into (CSR): where traffic can come in from outside."""
+    no_predecessor = (g.predecessor_first[1:] == g.predecessor_first[:-1]) & ~g.is_junction & (g.length_m > 20.0)
+    entry_lane = torch.nonzero(no_predecessor).flatten()
+    entry_first = torch.searchsorted(entry_lane, g.lane_first.long())
+    if len(entry_lane) == 0:
+        entry_lane = entry_lane.new_zeros(1)
+    return entry_first.int(), entry_lane.int()
+
+
+def _conflict_rank(g: LaneGraph) -> torch.Tensor:
+    """Per conflict: 1 where only this lane gives way, -1 where only the other one does, 0 where both or neither do."""
+    lane_count = len(g.length_m)
+    owner = torch.repeat_interleave(
+        torch.arange(lane_count, device=g.conflict_first.device), (g.conflict_first[1:] - g.conflict_first[:-1]).long()
+    )
+    other = g.conflict_lane.long()
+    if len(other) == 0:
+        return torch.zeros(1, dtype=torch.int32, device=other.device)
+    forward, backward = owner * lane_count + other, other * lane_count + owner
+    by_key = torch.argsort(forward)
+    found = torch.searchsorted(forward[by_key], backward).clamp(max=len(forward) - 1)
+    mirrored = by_key[found]
+    has_mirror = forward[mirrored] == backward
+    other_yields = g.conflict_yields[mirrored] & has_mirror
+    return g.conflict_yields.int() - other_yields.int()
