@@ -252,7 +252,7 @@ def _station_ring(station: tuple, coarse: bool) -> np.ndarray:
         half = [half[0], half[2], half[3], (wide_top, top + 0.5 * _CROWN_M)]
     right = [(x, -y, z) for y, z in half]
     left = [(x, y, z) for y, z in reversed(half)]
-    return np.array(left + right)
+    return np.array(right + left)
 
 
 def _body(sculptor: Sculptor, stations: list[tuple], coarse: bool) -> None:
@@ -292,7 +292,7 @@ def _wheel(sculptor: Sculptor, center: tuple[float, float], side: float, radius:
     sculptor.cap(rim, Material.RIM)
     arch = np.linspace(0.0, np.pi, 7) if side > 0 else np.linspace(np.pi, 0.0, 7)
     wide = radius + 0.08
-    fan = np.stack([x + wide * np.cos(arch), np.full(7, y - 0.012 * np.sign(side)), radius + wide * np.sin(arch)], 1)
+    fan = np.stack([x + wide * np.cos(arch), np.full(7, y - 0.006 * np.sign(side)), radius + wide * np.sin(arch)], 1)
     sculptor.cap(fan[::-1], Material.DARK)
 
 
@@ -583,7 +583,7 @@ def _delineator(level: int) -> Mesh:
     return sculptor.mesh()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def build_mesh(model: int, level: int) -> Mesh:
     """The mesh of a `Model` (or Model.PERSON + phase) at a level of detail, in metres."""
     if Model.PERSON <= model < Model.PERSON + WALK_PHASES:
@@ -619,7 +619,7 @@ def _unit_box(meshes: list[Mesh], shared: list[Mesh]) -> list[tuple[np.ndarray, 
     return scaled
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def mesh_library() -> MeshLibrary:
     """Build all models at all levels."""
     corners, normals, material = [], [], []

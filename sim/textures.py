@@ -6,12 +6,13 @@ dataclass; geometry and labels never depend on it. Sizes may differ between fiel
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
 FACADE_TILE_M = 12.0  # a facade texture shows 4 storeys of 4 windows, each 3 m x 3 m
-GRASS_TILE_M = 6.0
-ASPHALT_TILE_M = 8.0
+GRASS_TILE_M = 3.0
+ASPHALT_TILE_M = 4.0
 FOLIAGE_TILE_M = 2.5
 
 
@@ -117,13 +118,26 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     elevation = 1.0 - (np.arange(height) + 0.5)[:, None] / height  # 1 at the zenith
     zenith, horizon = np.array([0.27, 0.46, 0.77]), np.array([0.76, 0.84, 0.92])
     blue = horizon + (zenith - horizon) * (elevation**0.55)[..., None]
-    # Clouds lie in a layer: the lower they stand above the horizon, the flatter they look.
-    layer = tiling_noise(rng, 2 * height, width, 1.7)
-    rows = np.minimum((0.35 / (elevation + 0.12) * height * 0.7).astype(int), 2 * height - 1)
-    cover = np.clip((layer[rows[:, 0]] - rng.uniform(-0.1, 0.9)) * 0.9, 0.0, 1.0)[..., None]
-    shade = np.clip(0.93 - 0.10 * layer[np.minimum(rows[:, 0] + 3, 2 * height - 1)], 0.72, 1.0)[..., None]
+    # Clouds lie in a flat layer: a ray at a small elevation meets it far away.
+    side = 256
+    layer = tiling_noise(rng, side, side, 1.9, 0.25)
+    azimuth = (np.arange(width) + 0.5) * 2.0 * np.pi / width
+    away = 26.0 / (np.tan(np.minimum(elevation, 0.98) * np.pi / 2) + 0.09)
+    at = np.stack([away * np.cos(azimuth), away * np.sin(azimuth)], -1)
+    density = cv2.remap(
+        layer.astype(np.float32), (at % side).astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
+    thicker = cv2.remap(
+        layer.astype(np.float32),
+        ((at * 1.04) % side).astype(np.float32),
+        None,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
+    cover = np.clip((density - rng.uniform(-0.2, 0.9)) * 0.8, 0.0, 1.0)[..., None]
+    shade = np.clip(0.93 - 0.08 * thicker - 0.04 * density, 0.72, 1.0)[..., None]
     cloud = np.array([1.0, 0.995, 0.985]) * shade
-    fade = np.clip(elevation * 9.0, 0.0, 1.0)[..., None] * 0.92
+    fade = np.clip(elevation * 7.0, 0.0, 1.0)[..., None] * 0.92
     return _to_bytes(blue * (1 - cover * fade) + cloud * cover * fade)
 
 

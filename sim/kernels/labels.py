@@ -75,7 +75,7 @@ def label_pixels(
     visible_out: wp.array2d(dtype=wp.int32),
     bounds_out: wp.array3d(dtype=wp.int32),
 ):
-    """`stride` threads share a row; `bounds_out` collects the visible pixels' (u min, v min, u max, v max) per actor."""
+    """`stride` threads share a row; `bounds_out` collects each actor's visible (u min, v min, u max, v max)."""
     view, row, lane = wp.tid()
     world = view // views.cameras
     scene = map_index[world]

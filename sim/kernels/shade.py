@@ -309,8 +309,8 @@ def ground_at(
     albedo = wp.vec3(0.0, 0.0, 0.0)
     if wp.max(road, side) < 1.0:
         grass = sample(
-            images, images.grass_first, images.grass_log2, variant, point[0] / 6.0, point[1] / 6.0,
-            level + float(images.grass_log2) - 2.585,
+            images, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
+            level + float(images.grass_log2) - 1.585,
         )  # fmt: skip
         patch = sample(
             images, images.grass_first, images.grass_log2, variant, point[0] / 71.0, point[1] / 71.0,
@@ -333,8 +333,8 @@ def ground_at(
         albedo = mix(albedo, slab, side)
     if road > 0.0:
         asphalt = sample(
-            images, images.asphalt_first, images.asphalt_log2, variant, point[0] / 8.0, point[1] / 8.0,
-            level + float(images.asphalt_log2) - 3.0,
+            images, images.asphalt_first, images.asphalt_log2, variant, point[0] / 4.0, point[1] / 4.0,
+            level + float(images.asphalt_log2) - 2.0,
         )  # fmt: skip
         stain = sample(
             images, images.asphalt_first, images.asphalt_log2, variant, point[0] / 43.0, point[1] / 43.0,
@@ -477,7 +477,7 @@ def mesh_at(
     elif material == 2:
         albedo = wp.vec3(0.015, 0.015, 0.016)
     elif material == 3:
-        albedo = wp.vec3(0.32, 0.33, 0.34)
+        albedo = wp.vec3(0.20, 0.205, 0.21)
         gloss = 0.08
     elif material == 4:
         albedo = wp.vec3(0.02, 0.02, 0.022)
@@ -613,7 +613,7 @@ def shade_ray(
     covered: wp.float32,
     step: wp.float32,
 ):
-    """Display light along one ray, whose sample saw the key `seen`; `step` is the width of what it stands for in pixels."""
+    """Display light along one ray whose sample saw `seen`; `step` is the width in pixels of what it stands for."""
     toward = world_from_camera * ray
     if seen != EMPTY:
         item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
@@ -672,7 +672,7 @@ def shade_pixels(
     # Out
     rgb_out: wp.array4d(dtype=wp.uint8),
 ):
-    """`stride` threads share a row. What all samples of a pixel agree on is shaded once, at its centre; edges per sample."""
+    """`stride` threads share a row. What a pixel's samples agree on is shaded once, at its centre; edges per sample."""
     view, row, lane = wp.tid()
     world = view // views.cameras
     camera = view % views.cameras
