@@ -1,4 +1,4 @@
-"""The labelled-frame format: writer and reader agree, augmentation keeps labels exact, bad files give one clear line."""
+"""The labelled-frame format: writer and reader agree, augmentation keeps labels exact, bad files fail clearly."""
 
 import json
 import math
