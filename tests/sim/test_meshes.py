@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from sim.meshes import LEVELS, MODELS, WALK_PHASES, Model, build_mesh, corner_normals, mesh_library
+
+LIBRARY = mesh_library()
+EVERY = [(model, level) for model in range(MODELS) for level in range(LEVELS)]
+
+
+def triangles(model: int, level: int) -> slice:
+    first = LIBRARY.first[model, level]
+    return slice(first, first + LIBRARY.count[model, level])
+
+
+@pytest.mark.parametrize(("model", "level"), EVERY)
+def test_models_fill_the_unit_box_and_enclose_a_volume(model, level):
+    corner = LIBRARY.corner[triangles(model, level)].astype(float)
+    low, high = corner.reshape(-1, 3).min(0), corner.reshape(-1, 3).max(0)
+    person = Model.PERSON <= model < Model.PERSON + WALK_PHASES
+    if not person:  # a stride's phases share one scale
+        np.testing.assert_allclose(low, [-0.5, -0.5, 0.0], atol=1e-6)
+        np.testing.assert_allclose(high, [0.5, 0.5, 1.0], atol=1e-6)
+    assert (low >= [-0.5001, -0.5001, -1e-6]).all() and (high <= [0.5001, 0.5001, 1.0001]).all()
+    volume = np.einsum("ti,ti->", corner[:, 0], np.cross(corner[:, 1], corner[:, 2])) / 6.0
+    assert 0.005 < volume <= 1.0
+
+
+def test_people_in_all_phases_together_fill_the_unit_box():
+    for level in range(LEVELS):
+        points = np.concatenate(
+            [
+                LIBRARY.corner[triangles(m, level)].reshape(-1, 3)
+                for m in range(Model.PERSON, Model.PERSON + WALK_PHASES)
+            ]
+        )
+        np.testing.assert_allclose(points.min(0), [-0.5, -0.5, 0.0], atol=1e-6)
+        np.testing.assert_allclose(points.max(0), [0.5, 0.5, 1.0], atol=1e-6)
+
+
+def test_triangle_counts_fit_the_name_bits_and_far_models_are_cheaper():
+    assert LIBRARY.count.max() < 1024
+    assert (LIBRARY.count[:, 1] <= LIBRARY.count[:, 0]).all()
+    assert LIBRARY.count[Model.SALOON, 0] > 150 > 12
+
+
+def test_normals_of_a_sphere_point_outward():
+    corners = build_mesh(Model.POPLAR, 0).corners_m
+    crown = corners[corners[:, :, 2].min(axis=1) > 2.6]
+    normals = corner_normals(crown)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=2), 1.0, atol=1e-9)
+    outward = crown - np.array([0.0, 0.0, 6.0])
+    assert (np.einsum("tci,tci->tc", normals, outward) > 0).mean() > 0.97
+
+
+def test_a_flat_face_keeps_its_own_normal():
+    square = np.array(
+        [[[0, 0, 0], [1, 0, 0], [1, 1, 0]], [[0, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 0, 0], [0, 0, -1], [1, 0, 0]]]
+    )
+    normals = corner_normals(square.astype(float))
+    np.testing.assert_allclose(normals[:2], np.broadcast_to([0.0, 0.0, 1.0], (2, 3, 3)), atol=1e-12)

@@ -1,0 +1,157 @@
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import pytest
+import torch
+
+from sim.ground import CELL_M, MARK_CELL_M, UNIT_M, rasterise_ground, rasterise_markings
+from sim.meshes import Model
+from sim.scenery import build_scenery
+
+
+@dataclass
+class StraightLane:
+    """A lane along x between two borders."""
+
+    right_y: float
+    left_y: float
+    kind: str = "driving"
+    length_m: float = 200.0
+    road: str = "1"
+    section: int = 0
+    junction: str | None = None
+
+    @property
+    def left_xy_world_m(self) -> np.ndarray:
+        x = np.arange(0.0, self.length_m + 1.0)
+        return np.column_stack([x, np.full_like(x, self.left_y)])
+
+    @property
+    def right_xy_world_m(self) -> np.ndarray:
+        x = np.arange(0.0, self.length_m + 1.0)
+        return np.column_stack([x, np.full_like(x, self.right_y)])
+
+
+@dataclass
+class Line:
+    xy_world_m: np.ndarray
+    width_m: float = 0.15
+    color: str = "white"
+    dash_m: float = 3.0
+    gap_m: float = 6.0
+
+
+@dataclass
+class Straight:
+    name: str = "straight"
+    lanes: list = field(default_factory=lambda: [StraightLane(-3.5, 0.0), StraightLane(0.0, 3.5)])
+    lines: list = field(default_factory=lambda: [Line(np.column_stack([np.arange(0.0, 201.0), np.zeros(201)]))])
+
+    def strips(self, step_m: float = 1.0) -> list:
+        return self.lanes
+
+    def markings(self, step_m: float = 1.0) -> list:
+        return self.lines
+
+
+def town_street() -> Straight:
+    walks = [StraightLane(-6.0, -3.5, "sidewalk"), StraightLane(3.5, 6.0, "sidewalk")]
+    return Straight("street", [*Straight().lanes, *walks])
+
+
+def test_distances_of_a_straight_road_are_those_to_its_borders():
+    ground = rasterise_ground(town_street().strips())
+    rows, columns = np.mgrid[: ground.road_m.shape[0], : ground.road_m.shape[1]]
+    x, y = (ground.origin_world_m[:, None, None] + np.stack([columns, rows]) * CELL_M).reshape(2, *rows.shape)
+    middle = (x > 20) & (x < 180)
+    close = middle & (np.abs(np.abs(y) - 3.5) < 2.0)
+    np.testing.assert_allclose(ground.road_m[close], (3.5 - np.abs(y))[close], atol=0.16)
+    close = middle & (np.abs(np.abs(y) - 6.0) < 1.5)
+    np.testing.assert_allclose(ground.sidewalk_m[close], (6.0 - np.abs(y))[close], atol=0.16)
+
+
+def test_packed_distances_keep_both_values():
+    ground = rasterise_ground(town_street().strips())
+    packed = ground.packed()
+    np.testing.assert_allclose((packed >> 16) * UNIT_M, np.clip(ground.road_m, -8, 8), atol=UNIT_M)
+    np.testing.assert_allclose(((packed << 16) >> 16) * UNIT_M, np.clip(ground.sidewalk_m, -8, 8), atol=UNIT_M)
+
+
+def test_cells_list_every_piece_that_comes_near_them():
+    turn = np.linspace(0.0, 2.0, 60)
+    curve = Line(np.column_stack([40.0 * np.cos(turn), 40.0 * np.sin(turn)]))
+    raster = rasterise_markings([curve, Straight().lines[0]])
+    rng = np.random.default_rng(0)
+    ends = raster.line[:, :2] + raster.line[:, 2:] * raster.shape_m[:, :1]
+    for _ in range(300):
+        piece = rng.integers(len(raster.line))
+        point = (
+            raster.line[piece, :2] + rng.random() * (ends[piece] - raster.line[piece, :2]) + rng.uniform(-0.6, 0.6, 2)
+        )
+        cell = np.floor((point - raster.origin_world_m) / MARK_CELL_M).astype(int)
+        at = cell[1] * raster.shape[0] + cell[0]
+        assert piece in raster.item[raster.first[at] : raster.first[at + 1]]
+
+
+def test_pieces_follow_a_curve_and_keep_its_length():
+    turn = np.linspace(0.0, 2.0, 200)
+    raster = rasterise_markings([Line(np.column_stack([40.0 * np.cos(turn), 40.0 * np.sin(turn)]))])
+    assert raster.shape_m[:, 0].sum() == pytest.approx(80.0, abs=0.1)
+    middle = raster.line[:, :2] + 0.5 * raster.line[:, 2:] * raster.shape_m[:, :1]
+    assert np.abs(np.hypot(*middle.T) - 40.0).max() < 0.03
+    np.testing.assert_allclose(raster.shape_m[1:, 2], np.cumsum(raster.shape_m[:-1, 0]), atol=1e-9)
+
+
+def test_nothing_but_lamp_posts_stands_on_road_or_sidewalk_and_houses_do_not_overlap():
+    network = town_street()
+    scenery, ground = build_scenery([network], 3), rasterise_ground(network.strips())
+    model, pose, size = (t.numpy() for t in (scenery.item_model, scenery.item_pose, scenery.item_size_m))
+    houses = np.isin(model, [Model.BLOCK, Model.GABLED, Model.HIPPED])
+    assert houses.sum() >= 8 and (model == Model.LAMP_POST).sum() >= 8 and (model == Model.BROADLEAF).sum() >= 3
+    unit = np.stack(np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(-0.5, 0.5, 9)), -1).reshape(-1, 2)
+
+    def covered(i: int) -> np.ndarray:
+        local = unit * size[i, :2]
+        cos, sin = pose[i, 2:]
+        return pose[i, :2] + local @ np.array([[cos, sin], [-sin, cos]])
+
+    for i in np.flatnonzero(model != Model.LAMP_POST):
+        trunk = covered(i) if houses[i] else pose[i : i + 1, :2]
+        assert ground.paved_m(trunk).max() < 0.0
+    taken = [covered(i) for i in np.flatnonzero(houses)]
+    for n, i in enumerate(np.flatnonzero(houses)):
+        cos, sin = pose[i, 2:]
+        for m, points in enumerate(taken):
+            if m != n:
+                local = (points - pose[i, :2]) @ np.array([[cos, -sin], [sin, cos]])
+                assert (np.abs(local) > 0.49 * size[i, :2]).any(axis=1).all()
+
+
+def test_a_map_looks_the_same_whatever_its_neighbours():
+    first, second = town_street(), Straight()
+    alone, both = build_scenery([second], 5), build_scenery([first, second], 5)
+    start = int(both.item_first[1])
+    for name in ("item_pose", "item_size_m", "item_model", "item_tint"):
+        assert torch.equal(getattr(both, name)[start:], getattr(alone, name))
+    assert torch.equal(both.ground_distance[int(both.ground_first[1]) :], alone.ground_distance)
+    pieces = len(both.mark_line) - len(alone.mark_line)
+    assert torch.equal(both.mark_line[pieces:], alone.mark_line)
+    cells = int(both.mark_grid_first[1])
+    base = both.mark_first[cells]
+    assert torch.equal(both.mark_first[cells:] - base, alone.mark_first)
+    assert torch.equal(both.mark_item[base:] - pieces, alone.mark_item)
+
+
+def test_the_same_seed_gives_the_same_scenery():
+    one, two, other = (build_scenery([town_street()], seed) for seed in (1, 1, 2))
+    for f in fields(one):
+        if isinstance(getattr(one, f.name), torch.Tensor):
+            assert torch.equal(getattr(one, f.name), getattr(two, f.name)), f.name
+    assert len(other.item_pose) != len(one.item_pose) or not torch.equal(one.item_pose, other.item_pose)
+
+
+def test_a_map_without_a_road_is_refused():
+    with pytest.raises(ValueError, match="no lane that is paved"):
+        build_scenery([Straight("lawn", [StraightLane(0.0, 3.0, "none")], [])], 0)
+    with pytest.raises(ValueError, match="at least one map"):
+        build_scenery([], 0)
