@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from configs.schema import CameraConfig, Experiment
@@ -25,6 +24,7 @@ from pipelines.bench_others import car_racing_frames, highway_vehicle_steps
 from pipelines.rollout import rollout
 from pipelines.runs import check_file_target, machine, versions, write_json
 from pipelines.sight import make_sight
+from pipelines.tables import show
 from pipelines.worlds import make_renderer, make_simulator, make_weather, make_worlds
 from sim.simulator import Simulator
 
@@ -286,4 +286,4 @@ def _table(title: str, rows: list[list[str]], columns: tuple[str, str]) -> None:
     table.add_column(f"{columns[1]}, median (spread)", justify="right")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    show(table)

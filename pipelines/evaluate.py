@@ -4,8 +4,6 @@ Episodes are spread over Ray workers in batches; a world's episode does not depe
 same for any number of workers. An interrupted evaluation given the same folder goes on where it stopped.
 """
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +11,19 @@ from typing import Any
 
 import plotly.graph_objects as go
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from agents.contract import make_agent
 from configs.schema import Experiment
+from pipelines.evaluate_detector import evaluate_detector
 from pipelines.fanout import fan_out_resumable
 from pipelines.progress import progress
-from pipelines.report import BLUE, GREEN, ORANGE, Card, cell_text, figure_html, page, table_html
+from pipelines.report import BLUE, GREEN, ORANGE, Card, figure_html, page, table_html
 from pipelines.rollout import rollout
 from pipelines.runs import claim, default_folder, machine, run_folder, versions, write_json, write_text
 from pipelines.scores import Scorer
 from pipelines.sight import detector_weights, make_sight
-from pipelines.worlds import make_simulator, make_worlds
+from pipelines.tables import csv_text, print_table
+from pipelines.worlds import check_inputs, make_simulator, make_worlds
 
 PARTS = ".parts"
 Row = dict[str, Any]
@@ -34,12 +32,8 @@ Row = dict[str, Any]
 def evaluate(what: str, experiment: Experiment, out: Path | None) -> None:
     """Evaluate `agent` or `detector`. ValueError or OSError on bad input."""
     with run_folder(out or default_folder(f"evaluate-{what}")) as folder:
-        if what == "agent":
-            evaluate_agents(experiment, folder)
-        else:
-            from pipelines.evaluate_detector import evaluate_detector
-
-            evaluate_detector(experiment, folder)
+        check_inputs(experiment)
+        (evaluate_agents if what == "agent" else evaluate_detector)(experiment, folder)
 
 
 def evaluate_agents(experiment: Experiment, folder: Path) -> list[Row]:
@@ -182,24 +176,3 @@ def _by(episodes: list[Row], key: str) -> list[Row]:
         for agent, percept, value in groups
         if (rows := [r for r in episodes if (r["agent"], r["perception"], r[key]) == (agent, percept, value)])
     ]
-
-
-def csv_text(rows: Sequence[Row]) -> str:
-    """Rows with the same keys as CSV; nothing for None."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def print_table(rows: Sequence[Row], title: str) -> None:
-    """Print rows with the same keys."""
-    table = Table(title=title, title_justify="left")
-    for key in rows[0]:
-        table.add_column(key.replace("_", " "), justify="left" if isinstance(rows[0][key], str) else "right")
-    for row in rows:
-        table.add_row(*(cell_text(value) for value in row.values()))
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)  # a file or pipe has no width of its own
-    console.print(table)

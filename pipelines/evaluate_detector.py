@@ -21,6 +21,7 @@ from pipelines.render_job import draw_scenes
 from pipelines.report import BLUE, GREEN, ORANGE, Card, figure_html, page, table_html
 from pipelines.runs import claim, machine, versions, write_json, write_text
 from pipelines.sight import detector_weights
+from pipelines.tables import print_table
 
 PARTS = ".parts"
 MIN_SCORE = 0.02  # before average precision hardly anything is cut
@@ -153,8 +154,6 @@ def _figure(value: float | None) -> str:
 
 
 def _print(result: Row, folder: Path) -> None:
-    from pipelines.evaluate import print_table
-
     scores, latency = result["scores"], result["latency_ms"]
     print_table(_rows(scores), f"AP50 on {scores['images']} held-out scenes, mAP50 {_figure(scores['map50'])}")
     print(f"latency {latency['1']['median']:.1f} ms at batch 1, {latency['8']['median']:.1f} ms at batch 8, one thread")

@@ -19,7 +19,15 @@ from perception.oracle import oracle_percept
 from pipelines.fanout import fan_out_resumable
 from pipelines.progress import Report, progress
 from pipelines.runs import claim, default_folder, run_folder, versions, write_json, written_whole
-from pipelines.worlds import SEEDS_PER_BLOCK, Worlds, make_renderer, make_simulator, make_weather, make_worlds
+from pipelines.worlds import (
+    SEEDS_PER_BLOCK,
+    Worlds,
+    check_inputs,
+    make_renderer,
+    make_simulator,
+    make_weather,
+    make_worlds,
+)
 from sim.types import GroundTruth, SensorFrame
 
 PARTS = ".parts"  # annotations of finished batches, until all are joined
@@ -33,6 +41,7 @@ def render(experiment: Experiment, out: Path | None) -> None:
             f"seeds {experiment.seed} to {last} reach into the held-out ones (1000000 on); choose a lower --seed"
         )
     with run_folder(out or default_folder("render")) as folder, progress("render", "scenes") as report:
+        check_inputs(experiment)
         count = render_scenes(experiment, folder, report)
     print(f"{experiment.render.scenes} scenes, {count} labelled objects in {folder}")
 

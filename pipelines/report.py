@@ -12,6 +12,7 @@ import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
 from pipelines.runs import write_text
+from pipelines.tables import cell_text
 
 BLUE, ORANGE, GREEN, GREY, RED, PURPLE = "#0284c7", "#ea580c", "#16a34a", "#94a3b8", "#dc2626", "#7c3aed"
 STYLE = """
@@ -86,21 +87,6 @@ def table_html(rows: Sequence[dict[str, Any]]) -> str:
         for row in rows
     ]
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def cell_text(value: Any) -> str:
-    """A value as a reader wants it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return (
-        f"{value:.3g}"
-        if isinstance(value, float) and abs(value) < 1000
-        else f"{value:.0f}"
-        if isinstance(value, float)
-        else str(value)
-    )
 
 
 def video_html(path: Path) -> str:

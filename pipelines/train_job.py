@@ -20,6 +20,8 @@ from pipelines.progress import Report, progress
 from pipelines.render_job import render_scenes
 from pipelines.report import BLUE, Card, figure_html, lines, page
 from pipelines.runs import default_folder, run_folder, write_config, write_text
+from pipelines.worlds import check_inputs
+from sim.opendrive import read_opendrive
 
 LOG = "progress.jsonl"
 CHECKPOINTS = ("checkpoint.safetensors", "checkpoint.pt")
@@ -37,6 +39,7 @@ def train(what: str, experiment: Experiment, out: Path | None, resume: Path | No
             raise ValueError(
                 f"{folder} already holds a training run; go on with --resume {folder} or choose another --out"
             )
+        _check(what, experiment)
         write_config(folder, experiment)
         experiment = _with_data(what, experiment, folder)
         weights = (
@@ -44,6 +47,17 @@ def train(what: str, experiment: Experiment, out: Path | None, resume: Path | No
         )
         write_training_report(what, folder)
     print(f"weights {weights}\nreport  {folder / 'report.html'}\nlogs    tensorboard --logdir {folder / 'tensorboard'}")
+
+
+def _check(what: str, experiment: Experiment) -> None:
+    """Look at what the training will read, before it writes anything. ValueError or OSError where that fails."""
+    data = experiment.train.detector.data
+    if what == "detector" and data is not None and not (data / "annotations.json").is_file():
+        raise FileNotFoundError(f"train.detector.data: {data} holds no annotations.json; make it with roadloop render")
+    if what == "detector" and data is None:
+        check_inputs(experiment)
+    if what == "agent" and experiment.road.map is not None:
+        read_opendrive(experiment.road.map)
 
 
 def checkpoint_in(folder: Path) -> Path | None:
@@ -86,8 +100,6 @@ def _with_data(what: str, experiment: Experiment, folder: Path) -> Experiment:
         )
         with progress("render training data", "scenes") as report:
             render_scenes(scenes, data, report)
-    elif not (data / "annotations.json").is_file():
-        raise FileNotFoundError(f"train.detector.data: {data} holds no annotations.json; make it with roadloop render")
     detector = settings.model_copy(update={"data": data})
     return experiment.model_copy(update={"train": experiment.train.model_copy(update={"detector": detector})})
 

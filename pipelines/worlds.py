@@ -59,6 +59,13 @@ def make_worlds(experiment: Experiment, seeds: Sequence[int], pooled: bool = Tru
     )
 
 
+def check_inputs(experiment: Experiment) -> None:
+    """Read the map and the textures that a job will need; ValueError or OSError here, before it writes anything."""
+    if experiment.road.map is not None:
+        read_opendrive(experiment.road.map)
+    textures(experiment.appearance)
+
+
 def weather_of_seed(experiment: Experiment, seed: int) -> WeatherName:
     """The configured weather, or one drawn by the seed."""
     return WEATHERS[(seed // 2) % len(WEATHERS)] if experiment.weather == "any" else experiment.weather
