@@ -146,8 +146,11 @@ def _lane_samples(road: Road, section: int, lane: int) -> _LaneSamples:
     """Samples equally spaced along the lane's own centre, exact positions at each."""
     part = road.sections[section]
     s = sample_s(part.s_m, part.end_m(lane), 0.5 * STEP_M)
-    speed = road.lane_at(section, lane, s)[3]
-    length = np.concatenate(([0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(s))))
+    # Where pieces of the reference line meet, curvature jumps and with it the lane's length per length of road.
+    joints = np.array([piece.s_m for piece in road.plan.pieces])
+    s = np.union1d(s, joints[(joints > s[0] + 1e-6) & (joints < s[-1] - 1e-6)])
+    speed = road.lane_at(section, lane, 0.5 * (s[1:] + s[:-1]))[3]
+    length = np.concatenate(([0.0], np.cumsum(speed * np.diff(s))))
     count = max(1, round(length[-1] / STEP_M))
     at = np.interp(np.linspace(0.0, length[-1], count + 1), length, s)
     at[-1] = max(part.s_m, at[-1] - 1e-6)  # a section's end belongs to its own records, not to the next
