@@ -63,6 +63,7 @@ class Renderer:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
         wp.config.quiet = True
+        wp.init()
         self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
         self._camera = camera
         self._views = worlds * len(camera.focal_px)
@@ -119,8 +120,9 @@ class Renderer:
             self._clear_boxes(),
             self._draw(self._label_views, self._key, True),
             self._label_pixels(world),
-            self._finish_boxes(world),
         ]
+        if self._actors > 1:
+            commands.append(self._finish_boxes(world))
         if self._samples > 1:
             commands.append(self._draw(self._colour_views, self._sample_key, False))
         commands += [self._draw_shadows(), self._draw_footprints(), self._shade_pixels(world, state)]
