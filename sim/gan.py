@@ -119,16 +119,21 @@ class UpBlock(nn.Module):
 class Generator(nn.Module):
     """From a latent (B, LATENT), a class (B,) and noise per level to pictures (B, 3, H, W) in -1..1.
 
-    H and W are 16 times those of the coarsest noise, a whole number of times `grid`.
+    H and W are 16 times those of the coarsest noise, a whole number of times `grid`. `laid_out` says of each class
+    whether the place along rows and along columns matters to it: windows have theirs, grass looks alike everywhere.
     """
 
+    laid_out: Tensor
     latent_mean: Tensor
     latent_root: Tensor
 
-    def __init__(self, classes: int, grid: tuple[int, int], channels: tuple[int, ...], wrap_rows: bool) -> None:
+    def __init__(
+        self, laid_out: list[tuple[bool, bool]], grid: tuple[int, int], channels: tuple[int, ...], wrap_rows: bool
+    ) -> None:
         super().__init__()
-        style = channels[0]
+        style, classes = channels[0], len(laid_out)
         self.grid = grid
+        self.register_buffer("laid_out", torch.tensor(laid_out)[:, :, None, None, None], persistent=False)
         self.embedding = nn.Embedding(classes, LATENT)
         self.mapping = nn.Sequential(
             nn.Linear(2 * LATENT, style), nn.LeakyReLU(0.2), nn.Linear(style, style), nn.LeakyReLU(0.2)
@@ -138,22 +143,27 @@ class Generator(nn.Module):
         self.register_buffer("latent_root", torch.eye(LATENT).repeat(classes, 1, 1))
         self.canvas = nn.Parameter(torch.randn(classes, channels[0], *grid))
         self.layout = nn.Conv2d(LAYOUT, channels[0], 1, bias=False)
+        # Chance lays out what has no layout of its own; a façade hardly needs any.
+        self.chance = nn.Parameter(torch.tensor([0.1 if all(fixed) else 1.0 for fixed in laid_out]))
         blocks = [UpBlock(a, b, style, wrap_rows) for a, b in pairwise(channels)]
         self.blocks = nn.ModuleList(blocks)
         self.attention = SelfAttention(channels[ATTENTION_LEVEL])
         self.last_style = Styled(channels[-1], style)
         self.paint = WrapConv(channels[-1], 12, wrap_rows)
         _start(self)
-        self.paint.conv.weight.data *= 0.3  # within the range of tanh
-        for weight in (self.layout.weight, *(block.grain.weight for block in blocks)):
+        # Within the range of tanh, and the 2x2 pixels of a cell alike: else a checkerboard must be unlearned first.
+        self.paint.conv.weight.data = 0.3 * self.paint.conv.weight.data[::4].repeat_interleave(4, dim=0)
+        for weight in (block.grain.weight for block in blocks):
             weight.data *= 0.3
 
     def forward(self, latent: Tensor, kind: Tensor, noise: list[Tensor]) -> Tensor:
         latent = latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
         style = self.mapping(torch.cat((latent, self.embedding(kind)), dim=1))
-        layout = self.layout(noise[0])
+        layout = self.layout(noise[0]) * self.chance[kind, None, None, None]
         rows, columns = layout.shape[2] // self.grid[0], layout.shape[3] // self.grid[1]
-        x = self.canvas[kind].repeat(1, 1, rows, columns) + layout
+        canvas = torch.where(self.laid_out[:, 0], self.canvas, self.canvas.mean(2, keepdim=True))
+        canvas = torch.where(self.laid_out[:, 1], canvas, canvas.mean(3, keepdim=True))
+        x = canvas[kind].repeat(1, 1, rows, columns) + layout
         for level, block in enumerate(self.blocks, start=1):
             x = block(x, style, noise[level])
             if level == ATTENTION_LEVEL:
@@ -242,12 +252,15 @@ def _deviation(x: Tensor, kind: Tensor) -> Tensor:
 
 def tile_generator() -> Generator:
     """Paints TileKind tiles (B, 3, TILE_PX, TILE_PX)."""
-    return Generator(len(TileKind), (TILE_PX >> LEVELS + 1, TILE_PX >> LEVELS + 1), (128, 112, 96, 64), wrap_rows=True)
+    laid_out = [(kind == TileKind.FACADE, kind == TileKind.FACADE) for kind in TileKind]
+    grid = (TILE_PX >> LEVELS + 1, TILE_PX >> LEVELS + 1)
+    return Generator(laid_out, grid, (128, 112, 96, 64), wrap_rows=True)
 
 
 def sky_generator() -> Generator:
     """Paints views of the sky (B, 3, *SKY_PX); it has one class."""
-    return Generator(1, (SKY_PX[0] >> LEVELS + 1, SKY_PX[1] >> LEVELS + 1), (64, 64, 48, 32), wrap_rows=False)
+    grid = (SKY_PX[0] >> LEVELS + 1, SKY_PX[1] >> LEVELS + 1)
+    return Generator([(True, False)], grid, (64, 64, 48, 32), wrap_rows=False)
 
 
 def save_generators(tiles: Generator, sky: Generator, path: Path) -> None:

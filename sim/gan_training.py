@@ -2,7 +2,7 @@
 
 A generator that only hears from its critic needs many hours; this one also learns to repaint real examples from what
 an encoder says of them (Larsen et al., "Autoencoding beyond pixels", 2016): layouts pixel by pixel, textures by their
-colour and the energy of their frequency bands. Pictures to paint are then drawn from a Gaussian fitted to the encoded
+colour and contrasts. Pictures to paint are then drawn from a Gaussian fitted to the encoded
 examples (Ghosh et al., "From variational to deterministic autoencoders", 2020); the critic sees mixtures of them.
 
 Adversarial loss: relativistic pairing logistic loss with gradient penalties on real and painted pictures, Huang et al.,
@@ -174,7 +174,7 @@ def _mixed() -> torch.autocast:
 
 
 def _repaint_loss(real: Tensor, fake: Tensor, stationary: Tensor) -> Tensor:
-    """How badly examples (n, 3, H, W) were repainted: pixels and colour, and energy per frequency band.
+    """How badly examples (n, 3, H, W) were repainted: pixels and colour, and contrast by scale and direction.
 
     Layouts are compared place by place; of stationary textures only the mean over the picture counts.
     """
@@ -182,17 +182,24 @@ def _repaint_loss(real: Tensor, fake: Tensor, stationary: Tensor) -> Tensor:
     loss = torch.zeros(())
     for level in range(4):
         pixels = (fake - real).abs().mean((1, 2, 3))
-        half_real, half_fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
-        energies = []
-        for picture, half in ((real, half_real), (fake, half_fake)):
-            band = (picture - F.interpolate(half, scale_factor=2, mode="nearest")).abs()
-            energies.append((F.avg_pool2d(band, max(1, 8 >> level)), band.mean((2, 3))))
-        local = (energies[0][0] - energies[1][0]).abs().mean((1, 2, 3))
-        overall = (energies[0][1] - energies[1][1]).abs().mean(1)
-        loss = loss + (layout * (pixels + local) + (1.0 - layout) * 2.0 * overall).mean()
-        real, fake = half_real, half_fake
+        contrast = _contrasts(fake) - _contrasts(real)
+        local = F.avg_pool2d(contrast, max(1, 8 >> level)).abs().mean((1, 2, 3))
+        overall = contrast.mean((2, 3)).abs().mean(1)
+        loss = loss + (layout * (pixels + local) + (1.0 - layout) * 3.0 * overall).mean()
+        real, fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
     color = (real.mean((2, 3)) - fake.mean((2, 3))).abs().mean()
     return loss / 4.0 + color
+
+
+def _contrasts(picture: Tensor) -> Tensor:
+    """(n, 12, H, W): absolute steps of brightness and two colour differences to four of the neighbours.
+
+    Brightness apart from colour, or coloured noise would pass for texture; four directions, or stripes would.
+    """
+    red, green, blue = picture.unbind(1)
+    split = torch.stack(((red + green + blue) / 3.0, red - green, blue - green), dim=1)
+    steps = [split - split.roll(offset, dims=(2, 3)) for offset in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    return torch.cat(steps, dim=1).abs()
 
 
 def _logits(discriminator: Discriminator, pictures: Tensor, kind: Tensor) -> Tensor:

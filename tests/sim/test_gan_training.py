@@ -13,7 +13,7 @@ from sim.gan_data import SKY_PX, TILE_PX, TileKind, example_skies, example_tiles
 from sim.gan_quality import distances, sliced_wasserstein
 from sim.gan_training import CARD, CHECKPOINT, Trainer, train_gan
 
-TINY = GanTraining(steps=4, batch=4, learning_rate=1e-3, examples=4, checkpoint_every=2)
+TINY = GanTraining(steps=2, batch=4, learning_rate=1e-3, examples=3, checkpoint_every=1)
 
 
 @pytest.mark.parametrize("kind", list(TileKind))
@@ -59,13 +59,13 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path):
     whole, part = tmp_path / "whole", tmp_path / "part"
     figures = []
     Trainer(TINY, seed=1).run(whole, None, figures.append)
-    Trainer(TINY.model_copy(update={"steps": 2}), seed=1).run(part, None, lambda _: None)
+    Trainer(TINY.model_copy(update={"steps": 1}), seed=1).run(part, None, lambda _: None)
     assert _bytes(whole) != _bytes(part)
     Trainer(TINY, seed=1).run(part, part, lambda _: None)
     assert _bytes(whole) == _bytes(part)
-    assert figures[-1]["step"] == 4 and figures[-1]["tiles/generator_loss"] > 0.0
+    assert figures[-1]["step"] == 2 and figures[-1]["tiles/generator_loss"] > 0.0
     state = torch.load(part / CHECKPOINT, weights_only=True)
-    assert state["step"] == 4
+    assert state["step"] == 2
     assert not list(part.glob("*.part"))
     _refuses_bad_checkpoints(part)
 
@@ -87,7 +87,7 @@ def _refuses_bad_checkpoints(run: Path) -> None:
 def _train_as_rank(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    trainer = Trainer(TINY.model_copy(update={"steps": 2}), seed=1)
+    trainer = Trainer(TINY.model_copy(update={"steps": 1}), seed=1)
     trainer.run(Path(folder) / "run", None, lambda _: None)
     flat = torch.cat([p.detach().flatten() for painter in trainer.painters for p in painter.generator.parameters()])
     torch.save(flat, f"{folder}/rank{rank}.pt")
@@ -107,14 +107,14 @@ def test_ranks_stay_equal_and_only_the_first_one_writes(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_short_run_learns(tmp_path: Path):
-    """Thirty steps bring every class nearer to held-out pictures than untrained generators are."""
-    config = GanTraining(steps=30, batch=8, learning_rate=2e-3, examples=12, checkpoint_every=30)
+    """Forty steps bring the painted tiles much nearer to held-out ones than untrained generators are."""
+    config = GanTraining(steps=40, batch=8, learning_rate=1e-3, examples=12, checkpoint_every=40)
     trainer = Trainer(config, seed=0)
     tiles, sky = (painter.generator for painter in trainer.painters)
     before = distances(tiles, sky, seed=0, count=12)
     trainer.run(tmp_path, None, lambda _: None)
-    after = distances(tiles, sky, seed=0, count=12)
-    assert sum(after.values()) < 0.8 * sum(before.values()), (before, after)
+    after = distances(*load_generators(tmp_path / "gan.safetensors"), seed=0, count=12)
+    assert sum(after.values()) < 0.7 * sum(before.values()), (before, after)
 
 
 @pytest.mark.slow
