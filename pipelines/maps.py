@@ -172,7 +172,11 @@ def _draw_marking(canvas: _Canvas, marking: Marking) -> None:
     half = 0.5 * max(marking.width_m, 1.2 * _SUPERSAMPLE / canvas.px_per_m)  # never thinner than about a pixel
     for dash in _dashes(marking):
         along = np.gradient(dash, axis=0)
-        side = half * np.column_stack((-along[:, 1], along[:, 0])) / np.hypot(*along.T).clip(1e-9)[:, None]
+        side = (
+            half
+            * np.column_stack((-along[:, 1], along[:, 0]))
+            / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
+        )
         canvas.fill(np.concatenate((dash + side, (dash - side)[::-1])), color)
 
 

@@ -64,14 +64,14 @@ def _overlaps(lanes: "MapLanes", members: list[int]) -> dict[tuple[int, int], tu
     near &= np.abs(xyz[:, None, 2] - xyz[None, :, 2]) < _STOREYS_M
     touches = np.logical_or.reduceat(near, start, axis=1)  # (samples, members)
     pair = np.logical_or.reduceat(touches, start, axis=0)  # (members, members)
-    spans = {}
+    spans, step = {}, lanes.step_m[members]
     for i, j in np.argwhere(np.triu(pair, 1)):
         on_i, on_j = touches[start[i] : start[i] + count[i], j], touches[start[j] : start[j] + count[j], i]
         if set(lanes.predecessors[members[i]]) & set(lanes.predecessors[members[j]]):
             on_i, on_j = _after_diverging(on_i), _after_diverging(on_j)
         if on_i.any() and on_j.any():
-            spans[members[i], members[j]] = _extent(on_i, lanes.step_m[members[i]])
-            spans[members[j], members[i]] = _extent(on_j, lanes.step_m[members[j]])
+            spans[members[i], members[j]] = _extent(on_i, float(step[i]))
+            spans[members[j], members[i]] = _extent(on_j, float(step[j]))
     return spans
 
 

@@ -17,6 +17,7 @@ _FINE = 4  # raster pixels per cell and axis
 _TILE = 256  # cells
 _SHIFT = 5  # fractional bits of raster coordinates
 _MAX_HOLE_M2 = 150.0
+_MAX_CELLS = 2**27  # half a gigabyte
 
 
 @dataclass
@@ -60,11 +61,19 @@ def sample_grid(xy_world_m: Floats, width_m: Floats, step_m: Floats) -> SampleGr
 
 
 def edge_map(network: RoadNetwork, cell_m: float) -> EdgeMap:
-    """Rasterise the drivable lanes at a quarter of the cell and measure to their edge, tile by tile."""
+    """Rasterise the drivable lanes at a quarter of the cell and measure to their edge, tile by tile.
+
+    Good to a pixel (a quarter of the cell) near the edge. ValueError where the map spans too much for a raster.
+    """
     strips = [strip for strip in network.strips() if strip.kind in DRIVABLE_KINDS]
     points = np.concatenate([side for strip in strips for side in (strip.left_xy_world_m, strip.right_xy_world_m)])
     origin = np.floor((points.min(axis=0) - CLIP_M) / cell_m) * cell_m
     columns, rows = np.ceil((points.max(axis=0) + CLIP_M - origin) / cell_m).astype(int) + 1
+    if int(rows) * int(columns) > _MAX_CELLS:
+        raise ValueError(
+            f"map {network.name!r} spans {columns * cell_m:.0f} x {rows * cell_m:.0f} m, too much for its edge map of "
+            f"{cell_m:g} m cells; use a part of it"
+        )
     distance = np.full((rows, columns), -CLIP_M, dtype=np.float32)
     pixel = cell_m / _FINE
     quads, patches = np.concatenate([_quads(strip, origin, pixel) for strip in strips]), _holes(strips, origin, pixel)
@@ -111,13 +120,11 @@ def _fill(polygons: list[NDArray[np.int32]], low: NDArray, size: NDArray) -> NDA
     mask = np.zeros((int(size[1]), int(size[0])), dtype=np.uint8)
     shift = (np.asarray(low) << _SHIFT).astype(np.int32)
     for polygon in polygons:
-        fill = cv2.fillConvexPoly if len(polygon) == 4 else _fill_any
-        fill(mask, polygon - shift, 1, cv2.LINE_8, _SHIFT)
+        if len(polygon) == 4:
+            cv2.fillConvexPoly(mask, polygon - shift, 1, cv2.LINE_8, _SHIFT)
+        else:
+            cv2.fillPoly(mask, [polygon - shift], 1, cv2.LINE_8, _SHIFT)
     return mask
-
-
-def _fill_any(mask: NDArray[np.uint8], polygon: NDArray[np.int32], *style: int) -> None:
-    cv2.fillPoly(mask, [polygon], *style)
 
 
 def _signed_pixels(polygons: list[NDArray[np.int32]], low: NDArray, size: NDArray, margin: int) -> NDArray[np.float32]:

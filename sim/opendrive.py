@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from sim.geometry import Arc, Cubics, Line, ParamPoly3, Piece, PlanView, Primitive, Spiral, poly3
 from sim.roads import (
@@ -61,6 +61,10 @@ class _Reader:
         if not math.isfinite(value):
             raise self.error(element, f"has {key}={text!r}, which is not a finite number")
         return value
+
+    def four(self, element: etree._Element, keys: list[str]) -> tuple[float, float, float, float]:
+        a, b, c, d = (self.number(element, key) for key in keys)
+        return a, b, c, d
 
     def integer(self, element: etree._Element, key: str) -> int:
         text = self.text(element, key)
@@ -220,8 +224,8 @@ def _piece(read: _Reader, element: etree._Element) -> Piece:
     if len(shapes) != 1:
         found = ", ".join(str(child.tag) for child in element) or "nothing"
         raise read.error(element, f"holds {found}", f"it needs exactly one of {', '.join(_SHAPES)}")
-    place = (read.number(element, key) for key in ("s", "x", "y", "hdg"))
-    return Piece(*place, length, _SHAPES[shapes[0].tag](read, shapes[0], length))
+    s, x, y, heading = (read.number(element, key) for key in ("s", "x", "y", "hdg"))
+    return Piece(s, x, y, heading, length, _SHAPES[shapes[0].tag](read, shapes[0], length))
 
 
 def _spiral(read: _Reader, element: etree._Element, length_m: float) -> Primitive:
@@ -232,7 +236,7 @@ def _spiral(read: _Reader, element: etree._Element, length_m: float) -> Primitiv
 
 
 def _param_poly3(read: _Reader, element: etree._Element, length_m: float) -> Primitive:
-    u, v = (tuple(read.number(element, f"{c}{axis}") for c in "abcd") for axis in "UV")
+    u, v = (read.four(element, [f"{c}{axis}" for c in "abcd"]) for axis in "UV")
     # Required since 1.7; before that, a file that says nothing means p in [0, 1].
     unit = read.choice(element, "pRange", ("arcLength", "normalized")) if element.get("pRange") else "normalized"
     shape = ParamPoly3(u, v, length_m if unit == "arcLength" else 1.0, length_m)
@@ -242,7 +246,8 @@ def _param_poly3(read: _Reader, element: etree._Element, length_m: float) -> Pri
 
 
 def _poly3(read: _Reader, element: etree._Element, length_m: float) -> Primitive:
-    return poly3(*(read.number(element, key) for key in "abcd"), length_m)
+    a, b, c, d = read.four(element, list("abcd"))
+    return poly3(a, b, c, d, length_m)
 
 
 _SHAPES: dict[str, Callable[[_Reader, etree._Element, float], Primitive]] = {
@@ -321,7 +326,7 @@ def _marks(read: _Reader, lane: etree._Element, id: int) -> tuple[RoadMark, ...]
     for element in lane.findall("roadMark"):
         s = read.number(element, "sOffset", 0.0)
         if s not in marks:
-            color = element.get("color", "standard")
+            color = read.text(element, "color", "standard")
             lines = _mark_lines(read, element, id)
             kind = element.get("type", "none").strip()
             marks[s] = RoadMark(s, kind, _COLORS.get(color, color), lines)
