@@ -97,7 +97,15 @@ def texel_rgb(word: wp.uint32):
 
 
 @wp.func
-def sample(images: Images, first: wp.int32, log2: wp.int32, variant: wp.int32, u: float, v: float, level: float):
+def sample(
+    texel: wp.array(dtype=wp.uint32),
+    first: wp.int32,
+    log2: wp.int32,
+    variant: wp.int32,
+    u: float,
+    v: float,
+    level: float,
+):
     """A tiling texture at (u, v) in tiles, v downwards, bilinear in the mip level nearest to `level`."""
     size = 1 << log2
     per_variant = (4 * size * size - 1) // 3
@@ -115,8 +123,8 @@ def sample(images: Images, first: wp.int32, log2: wp.int32, variant: wp.int32, u
     c1 = (column + 1) & mask
     r0 = base + (row & mask) * side
     r1 = base + ((row + 1) & mask) * side
-    top = texel_rgb(images.texel[r0 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r0 + c1]) * fx
-    bottom = texel_rgb(images.texel[r1 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r1 + c1]) * fx
+    top = texel_rgb(texel[r0 + c0]) * (1.0 - fx) + texel_rgb(texel[r0 + c1]) * fx
+    bottom = texel_rgb(texel[r1 + c0]) * (1.0 - fx) + texel_rgb(texel[r1 + c1]) * fx
     return top * (1.0 - fy) + bottom * fy
 
 
@@ -168,8 +176,8 @@ def turns_of(y: wp.float32, x: wp.float32):
 
 
 @wp.func
-def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3):
-    """The sky in a unit direction above the horizon: panorama, tints, glow around the sun, haze."""
+def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, near_sun: wp.float32):
+    """The sky in a unit direction above the horizon: panorama, tints, glow around the sun; `near_sun` is cos^24."""
     up = wp.clamp(toward[2], 0.0, 1.0)
     elevation = 4.0 * turns_of(up, wp.sqrt(wp.max(1.0 - up * up, 0.0)))
     v = (1.0 - elevation) * float(images.sky_rows) - 0.5
@@ -187,19 +195,8 @@ def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3):
     top = texel_rgb(images.texel[r0 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r0 + c1]) * fx
     bottom = texel_rgb(images.texel[r1 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r1 + c1]) * fx
     rgb = wp.cw_mul(top * (1.0 - fy) + bottom * fy, mix(light.horizon_rgb, light.zenith_rgb, wp.sqrt(elevation)))
-    toward_sun = wp.max(wp.dot(toward, light.sun), 0.0)
-    near_sun = to_the_24th(toward_sun)
-    disc = to_the_128th(to_the_24th(toward_sun))
-    rgb += light.glow_rgb * (0.55 * near_sun + 6.0 * disc)
-    haze = 1.0 - wp.exp(-light.extinction * 55.0 / (up + 0.012))
-    return mix(rgb, light.fog_rgb + light.glow_rgb * (0.25 * near_sun), haze)
-
-
-@wp.func
-def through_air(light: Light, rgb: wp.vec3, distance: wp.float32, toward: wp.vec3):
-    clear = wp.exp(-light.extinction * distance)
-    near_sun = to_the_24th(wp.max(wp.dot(toward, light.sun), 0.0))
-    return mix(light.fog_rgb + light.glow_rgb * (0.25 * near_sun), rgb, clear)
+    disc = to_the_128th(near_sun)
+    return rgb + light.glow_rgb * (0.55 * near_sun + 6.0 * disc)
 
 
 @wp.func
@@ -268,7 +265,6 @@ def markings_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32, a
 def ground_at(
     images: Images,
     ground: Ground,
-    light: Light,
     scene: wp.int32,
     variant: wp.int32,
     point: wp.vec2,
@@ -309,17 +305,17 @@ def ground_at(
     albedo = wp.vec3(0.0, 0.0, 0.0)
     if wp.max(road, side) < 1.0:
         grass = sample(
-            images, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
+            images.texel, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
             level + float(images.grass_log2) - 1.585,
         )  # fmt: skip
         patch = sample(
-            images, images.grass_first, images.grass_log2, variant, point[0] / 71.0, point[1] / 71.0,
+            images.texel, images.grass_first, images.grass_log2, variant, point[0] / 71.0, point[1] / 71.0,
             wp.max(level + float(images.grass_log2) - 6.15, 2.0),
         )  # fmt: skip
         albedo = mix(grass, patch, 0.45)
     if side > 0.0:
         slab = sample(
-            images, images.asphalt_first, images.asphalt_log2, variant, point[1] / 5.0, point[0] / 5.0,
+            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[1] / 5.0, point[0] / 5.0,
             level + float(images.asphalt_log2) - 2.32,
         )  # fmt: skip
         gx = wp.abs(point[0] / 1.2 - wp.floor(point[0] / 1.2) - 0.5) * 1.2
@@ -333,11 +329,11 @@ def ground_at(
         albedo = mix(albedo, slab, side)
     if road > 0.0:
         asphalt = sample(
-            images, images.asphalt_first, images.asphalt_log2, variant, point[0] / 4.0, point[1] / 4.0,
+            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 4.0, point[1] / 4.0,
             level + float(images.asphalt_log2) - 2.0,
         )  # fmt: skip
         stain = sample(
-            images, images.asphalt_first, images.asphalt_log2, variant, point[0] / 43.0, point[1] / 43.0,
+            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 43.0, point[1] / 43.0,
             wp.max(level + float(images.asphalt_log2) - 5.43, 1.0),
         )  # fmt: skip
         asphalt = mix(asphalt, stain, 0.4) * 0.85
@@ -411,10 +407,11 @@ def mesh_at(
     variant: wp.int32,
     braking: wp.bool,
     toward: wp.vec3,
-    ray: wp.vec3,
+    sight: wp.vec3,
+    lamp: wp.float32,
     texel_m: wp.float32,
 ):
-    """Light from a mesh along a world ray `toward` (not normalised, optical depth 1) from the eye."""
+    """Light from a mesh along the world ray `toward` with unit vector `sight`; `lamp` is the ego's light there."""
     level = int((name >> wp.int64(10)) & wp.int64(1))
     triangle = meshes.first[model, level] + (int(name & wp.int64(0xFFFF)) & TRIANGLE_MASK)
     u0 = meshes.corner[3 * triangle]
@@ -456,7 +453,6 @@ def mesh_at(
     )
     flat = wp.normalize(wp.cw_div(bent, size))
     normal = wp.vec3(pose[2] * flat[0] - pose[3] * flat[1], pose[3] * flat[0] + pose[2] * flat[1], flat[2])
-    sight = wp.normalize(toward)
     metric = wp.cw_mul(local, size)
     material = meshes.material[triangle]
     chance = hashed(tint, 1)
@@ -515,7 +511,7 @@ def mesh_at(
             u = metric[1] - 0.6 * metric[0]
         mip = wp.log2(wp.max(texel_m / 2.5, 1.0e-5)) + float(images.foliage_log2)
         leaves = sample(
-            images,
+            images.texel,
             images.foliage_first,
             images.foliage_log2,
             (variant + tint) % images.variants,
@@ -540,7 +536,9 @@ def mesh_at(
         u = (along + 0.5) * bays * 0.25
         v = -metric[2] / 12.0
         mip = wp.log2(wp.max(texel_m / 12.0, 1.0e-5)) + float(images.facade_log2)
-        wall = sample(images, images.facade_first, images.facade_log2, (variant + tint) % images.variants, u, v, mip)
+        wall = sample(
+            images.texel, images.facade_first, images.facade_log2, (variant + tint) % images.variants, u, v, mip
+        )
         albedo = wp.cw_mul(wall, wp.vec3(0.85 + 0.35 * chance, 0.88 + 0.25 * chance, 0.80 + 0.4 * other))
         dim = smooth(0.14, 0.06, wall[0] + wall[1] * 0.5)
         gloss = 0.10 * dim
@@ -567,8 +565,7 @@ def mesh_at(
         light.ambient_rgb * 0.35 + light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16)
     )
     incoming = light.sun_rgb * sun_share + light.ambient_rgb * sky_share + bounce * (1.0 - 0.5 * (1.0 + normal[2]))
-    depth = wp.length(metric - wp.cw_mul(eye, size))
-    incoming += wp.vec3(1.0, 0.95, 0.85) * (headlight(light, ray, depth) * wp.abs(wp.dot(normal, sight)))
+    incoming += wp.vec3(1.0, 0.95, 0.85) * (lamp * wp.abs(wp.dot(normal, sight)))
     rgb = wp.cw_mul(albedo, incoming) + emission
     if gloss > 0.0:
         facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
@@ -577,18 +574,13 @@ def mesh_at(
         mirrored = sight - normal * (2.0 * wp.dot(normal, sight))
         spark = to_the_128th(wp.max(wp.dot(mirrored, light.sun), 0.0))
         rgb = rgb * (1.0 - fresnel) + (environment(light, mirrored) + light.sun_rgb * (6.0 * spark)) * fresnel
-    return through_air(light, rgb, depth, sight)
+    return rgb
 
 
 @wp.func
 def toned(x: wp.float32):
     """A filmic curve (Narkowicz's fit of ACES): linear light to display light."""
     return wp.clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-
-
-@wp.func
-def to_display(light: Light, rgb: wp.vec3):
-    return wp.vec3(toned(rgb[0] * light.exposure), toned(rgb[1] * light.exposure), toned(rgb[2] * light.exposure))
 
 
 @wp.func
@@ -614,40 +606,63 @@ def shade_ray(
     step: wp.float32,
 ):
     """Display light along one ray whose sample saw `seen`; `step` is the width in pixels of what it stands for."""
+    # One call of each of the larger functions: the CPU compiler then inlines them instead of copying their arguments.
     toward = world_from_camera * ray
+    length = wp.length(toward)
+    sight = toward / length
+    rgb = wp.vec3(0.0, 0.0, 0.0)
+    distance = float(0.0)
     if seen != EMPTY:
         item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
-        texel_m = float(seen >> wp.int64(32)) / DEPTH_ONE / focal
+        depth = float(seen >> wp.int64(32)) / DEPTH_ONE
+        distance = depth * length
+        model = int(0)
+        tint = int(0)
+        pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
+        size = wp.vec3(1.0, 1.0, 1.0)
+        braking = bool(False)
         if (seen & STATIC_FLAG) != wp.int64(0):
             at = statics.map_first[scene] + item
-            rgb = mesh_at(
-                images, meshes, light, eye, seen, statics.model[at], statics.pose[at], statics.size_m[at],
-                statics.tint[at], variant, False, toward, ray, texel_m,
-            )  # fmt: skip
-            return to_display(light, rgb)
+            model = statics.model[at]
+            tint = statics.tint[at]
+            pose = statics.pose[at]
+            size = statics.size_m[at]
+        else:
+            model = actors.model[world, item]
+            tint = appearance_id[world, item]
+            pose = actors.pose[world, item]
+            size = actors.size_m[world, item]
+            braking = accel_mps2[world, item] < -1.0
+        lamp = headlight(light, ray, distance)
         rgb = mesh_at(
-            images, meshes, light, eye, seen, actors.model[world, item], actors.pose[world, item],
-            actors.size_m[world, item], appearance_id[world, item], variant,
-            accel_mps2[world, item] < -1.0, toward, ray, texel_m,
+            images, meshes, light, eye, seen, model, pose, size, tint, variant, braking, toward, sight, lamp,
+            depth / focal,
         )  # fmt: skip
-        return to_display(light, rgb)
-    if toward[2] > -1.0e-6:
-        return to_display(light, sky_at(images, light, variant, wp.normalize(toward)))
-    inverse = 1.0 / toward[2]
-    z = -eye[2] * inverse
-    point = wp.vec2(eye[0] + z * toward[0], eye[1] + z * toward[1])
-    texel_m = z * step / focal
-    slope_r = world_from_camera[2, 0] * inverse
-    slope_b = world_from_camera[2, 1] * inverse
-    width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
-    height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
-    length = wp.length(toward)
-    distance = z * length
-    albedo = ground_at(images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance)
-    sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
-    sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
-    lamp = wp.vec3(1.0, 0.95, 0.85) * (headlight(light, ray, distance) * 0.9)
-    return to_display(light, through_air(light, wp.cw_mul(albedo, sun + sky + lamp), distance, toward / length))
+    elif toward[2] < -1.0e-6:
+        inverse = 1.0 / toward[2]
+        z = -eye[2] * inverse
+        point = wp.vec2(eye[0] + z * toward[0], eye[1] + z * toward[1])
+        texel_m = z * step / focal
+        slope_r = world_from_camera[2, 0] * inverse
+        slope_b = world_from_camera[2, 1] * inverse
+        width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
+        height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
+        distance = z * length
+        albedo = ground_at(images, ground, scene, variant, point, width * texel_m, height * texel_m, distance)
+        sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
+        sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
+        lamp = headlight(light, ray, distance) * 0.9
+        rgb = wp.cw_mul(albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
+    near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
+    air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
+    clear = float(0.0)
+    if distance > 0.0:
+        clear = wp.exp(-light.extinction * distance)
+    else:
+        rgb = sky_at(images, light, variant, sight, near_sun)
+        clear = wp.exp(-light.extinction * 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012))
+    rgb = mix(air, rgb, clear) * light.exposure
+    return wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
 
 
 @wp.kernel
