@@ -38,8 +38,8 @@ class Transition:
 class DrivingWorlds:
     """B driving episodes that start anew by themselves.
 
-    World i's first episode has the seed it was given; its k-th one a seed below `TRAINING_SEEDS` keyed by (that seed, k).
-    So an episode does not depend on how many others run beside it.
+    World i's first episode has the seed it was given; its k-th one a seed below `TRAINING_SEEDS`, keyed by that seed
+    and k. So an episode does not depend on how many others run beside it.
     """
 
     def __init__(

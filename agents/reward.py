@@ -17,7 +17,7 @@ TTC_FLOOR = 0.3
 LANE_HALF_M = 1.4  # off the lane's middle by more, progress is worth nothing
 COMFORT_ACCEL_MPS2 = 3.5
 COMFORT_FLOOR = 0.6
-INFRACTION = 4.0  # what ending an episode badly costs, about 40 m of progress
+INFRACTION = 8.0  # what ending an episode badly costs, as much as 80 m of progress
 
 
 def speed_factor(speed_mps: torch.Tensor, limit_mps: torch.Tensor) -> torch.Tensor:

@@ -143,13 +143,17 @@ class _Progress(BaseCallback):
         if self._first_step is None:
             self._first_step, self._started = self.num_timesteps, time.monotonic()
             return
-        if self._rank.index != 0:
-            return
-        if self._report is not None:
-            self._report(self._figures())
-        if time.monotonic() - self._saved > CHECKPOINT_S:
+        self._tell()
+        if self._rank.index == 0 and time.monotonic() - self._saved > CHECKPOINT_S:
             _save(self.model, self._out, self._seed, self.num_timesteps * self._rank.count)  # type: ignore[arg-type]
             self._saved = time.monotonic()
+
+    def _on_training_end(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._rank.index == 0 and self._report is not None:
+            self._report(self._figures())
 
     def _figures(self) -> dict[str, float]:
         made = (self.num_timesteps - (self._first_step or 0)) * self._rank.count
