@@ -1,5 +1,7 @@
 """The lane graph as kernels read it: samples and lanes as 4-vectors, conflicts ranked, entries of each map listed."""
 
+from typing import Any
+
 import torch
 import warp as wp
 
@@ -42,7 +44,7 @@ def warp_view(tensor: torch.Tensor, vector: bool = False) -> wp.array:
     return wp.from_torch(tensor, dtype=dtype, requires_grad=False)
 
 
-def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Lanes, list[torch.Tensor]]:
+def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Any, list[torch.Tensor]]:
     """The kernels' struct of a graph on `device`, and the tensors it points to, which the caller must keep alive.
 
     Raises ValueError where there are more lanes than a sort key can number.

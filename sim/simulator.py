@@ -7,6 +7,7 @@ allocated in the loop, so callers that keep a result must copy it.
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ import warp as wp
 
 from configs.schema import SimConfig
 from sim.kernels import collision, motion, order, people, respawn, sense, spawn, spawn_people, traffic
+from sim.lanegraph import to_device
 from sim.lanepack import pack_lanes, warp_view
 from sim.types import (
     PATH_LANES,
@@ -52,7 +54,7 @@ class Simulator:
     """B worlds of N actors: the ego (actor 0), vehicles, and people last.
 
     lanes: the maps. config: how many actors, how long a tick, how long a route. seeds (B,) int64 and map_index (B,)
-    int32 say which episode each world starts. `controlled` (N,) bool says who is moved by `Action`; only the ego by default.
+    int32 say which episode each world starts. `controlled` (N,) bool: who `Action` moves; the ego by default.
     Raises ValueError where shapes, counts or map numbers do not fit.
     """
 
@@ -84,10 +86,7 @@ class Simulator:
             raise ValueError("seeds is empty: at least one world is needed")
         self._maps = len(lanes.lane_first) - 1
         self._wants_control = self._control_mask(controlled)
-        graph = {f.name: getattr(lanes, f.name) for f in fields(lanes)}
-        self._graph = LaneGraph(
-            **{k: v.to(self.device).contiguous() if torch.is_tensor(v) else v for k, v in graph.items()}
-        )
+        self._graph = to_device(lanes, self.device)
         self._lanes, self._lane_tensors = pack_lanes(self._graph, self.device)
         self.world = self._allocate_world()
         self.state = self._allocate_state()
@@ -149,7 +148,10 @@ class Simulator:
         return self._boxes
 
     def observe_all(self) -> torch.Tensor:
-        """An observation of every actor (B, N, OBSERVATION_SIZE): itself, its path, its 8 nearest; stale where invalid."""
+        """An observation of every actor (B, N, OBSERVATION_SIZE): itself, its path, its 8 nearest.
+
+        Rows of invalid actors are zero.
+        """
         self._observe_launch.launch()
         return self._observation
 
@@ -187,9 +189,8 @@ class Simulator:
         views |= {name: warp_view(tensor, name in _AS_VECTORS) for name, tensor in tensors.items()}
         return views
 
-    def _launch(
-        self, kernel: wp.Kernel, dim: int | tuple[int, ...], result: object = None, **renamed: str
-    ) -> wp.Launch:
+    # Pyright takes a decorated kernel for a function, hence Any.
+    def _launch(self, kernel: Any, dim: int | tuple[int, ...], result: object = None, **renamed: str) -> Any:
         """Record a launch with arguments bound by name: `x` and `x_out` are the buffer x, or field x of `result`."""
         values = []
         for argument in kernel.adj.args:
@@ -198,7 +199,7 @@ class Simulator:
                 tensor = getattr(result, name)
                 values.append(warp_view(tensor, tensor.ndim > 1 and name in _AS_VECTORS))
             else:
-                values.append(self._bound[renamed.get(name, name)])
+                values.append(self._bound[str(renamed.get(name, name))])
         return wp.launch(kernel, dim=dim, inputs=values, device=self._wp_device, record_cmd=True)
 
     def _record(self) -> None:

@@ -182,6 +182,8 @@ def observe_actors(
     """Per actor, in its own axes: motion and size (8), the path ahead (10 points x 2), the 8 nearest others (x 7)."""
     b, i = wp.tid()
     if not valid[b, i]:
+        for q in range(observation_out.shape[2]):
+            observation_out[b, i, q] = 0.0
         return
     mine = box[b, i]
     observation_out[b, i, 0] = speed_mps[b, i]
