@@ -238,10 +238,11 @@ def _turn_path(network: RoadNetwork, a: Arm, b: Arm, turn_rad: float) -> Path:
 
 
 def _connecting_road(
-    network: RoadNetwork, junction: str, a: Arm, b: Arm, path: Path, lane: Lane, offset_m: tuple[float, float]
+    network: RoadNetwork, junction: str, a: Arm, b: Arm, path: Path, lanes: list[Lane], offset_m: tuple[float, float]
 ) -> str:
     id = str(len(network.roads))
-    section = LaneSection(0.0, path.length_m, path.length_m, {0: Lane(0, "none", constant(0.0)), -1: lane})
+    by_id = {0: Lane(0, "none", constant(0.0)), **{lane.id: lane for lane in lanes}}
+    section = LaneSection(0.0, path.length_m, path.length_m, by_id)
     network.roads[id] = Road(
         id, path.length_m, PlanView(tuple(path.pieces)), (section,), junction=junction,
         lane_offset=blend(-offset_m[0], -offset_m[1], path.length_m),
@@ -258,19 +259,26 @@ def _connect(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: floa
         predecessors=(a.incoming_lane(k),), successors=(b.outgoing_lane(m),),
     )  # fmt: skip
     offset = (a.profile.median_m + k * a.profile.width_m, b.profile.median_m + m * b.profile.width_m)
-    id = _connecting_road(network, junction, a, b, path, lane, offset)
+    id = _connecting_road(network, junction, a, b, path, [lane], offset)
     return Connection(a.road, id, "start", ((a.incoming_lane(k), -1),))
 
 
 def _connect_sidewalk(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: float) -> None:
+    """The sidewalk around a corner; between wide streets also the asphalt beside it that no turning lane covers."""
     path = _turn_path(network, a, b, turn_rad)
-    k, m = a.profile.lanes, b.profile.lanes
-    lane = Lane(
-        -1, "sidewalk", blend(a.profile.sidewalk_m, b.profile.sidewalk_m, path.length_m),
-        predecessors=(a.incoming_lane(k),), successors=(b.outgoing_lane(m),),
+    asphalt = [arm.profile.median_m + arm.profile.lanes * arm.profile.width_m for arm in (a, b)]
+    paved = (
+        [Lane(-1, "shoulder", blend(asphalt[0], asphalt[1], path.length_m))]
+        if max(a.profile.lanes, b.profile.lanes) > 1
+        else []
+    )
+    sidewalk = Lane(
+        -1 - len(paved), "sidewalk", blend(a.profile.sidewalk_m, b.profile.sidewalk_m, path.length_m),
+        predecessors=(a.incoming_lane(a.profile.lanes),), successors=(b.outgoing_lane(b.profile.lanes),),
     )  # fmt: skip
-    offset = (a.profile.median_m + k * a.profile.width_m, b.profile.median_m + m * b.profile.width_m)
-    _connecting_road(network, junction, a, b, path, lane, offset)
+    _connecting_road(
+        network, junction, a, b, path, [*paved, sidewalk], (0.0, 0.0) if paved else (asphalt[0], asphalt[1])
+    )
 
 
 def crossing_paint(road: Road, arm: Arm, zebra: bool) -> list[Marking]:
