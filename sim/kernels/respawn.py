@@ -7,6 +7,7 @@ from sim.kernels.lanes import Lanes, lane_pose, sample_at, sample_s, wrap_angle
 from sim.kernels.motion import draw_path, rail_pose
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 from sim.kernels.rng import PATH, RESPAWN, below, random_key
+from sim.kernels.spawn import fits
 from sim.kernels.traffic import leader_on_path, next_entry
 
 wp.set_module_options({"enable_backward": False})
@@ -123,7 +124,9 @@ def respawn(
             return  # who comes from the lane before could not be seen in time
     pose = lane_pose(lanes, lane, s)
     xy = wp.vec2(pose[0], pose[1])
-    if lanes.meta[lane][3] > 0.5 or wp.length(xy - xy_world_m[b, 0]) < far:
+    if not fits(lanes, sample_at(lanes, lane, s), 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])):
+        return
+    if wp.length(xy - xy_world_m[b, 0]) < far:
         return
     speed = wp.min(lanes.meta[lane][2] * speed_factor[b, i], lanes.curve_speed_mps[sample_at(lanes, lane, s)])
     at = lower_bound(sorted_key, b, lane_key(lane, s, 0))

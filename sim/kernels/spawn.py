@@ -31,6 +31,7 @@ PLACE_TRIES = wp.constant(32)
 NEAR_M = wp.constant(130.0)  # traffic is placed this close to the ego's route
 MIN_GAP_M = wp.constant(7.0)
 BESIDE_M = wp.constant(2.9)
+EGO_FRONT_M = wp.constant(4.0)
 GOAL_BEFORE_END_M = wp.constant(6.0)
 
 
@@ -64,6 +65,14 @@ def draw_route(
             if more:
                 at = lanes.successor[first + below(key, r, count)]
     return wp.min(covered, wanted_m)
+
+
+@wp.func
+def fits(lanes: Lanes, sample: int, front: float) -> bool:
+    """Whether a vehicle may start at a sample: outside junctions, on a full lane, its nose short of the lane's end."""
+    lane = lanes.sample_lane[sample]
+    to_end = lanes.meta[lane][0] - sample_s(lanes, sample)
+    return lanes.meta[lane][3] < 0.5 and lanes.width_m[sample] > 2.4 and to_end > front + 2.0
 
 
 @wp.kernel
@@ -113,7 +122,7 @@ def spawn_ego(
             sample = best_sample
         lane = lanes.sample_lane[sample]
         s = sample_s(lanes, sample)
-        usable = lanes.meta[lane][3] < 0.5 and lanes.width_m[sample] > 2.4 and best < wanted_m
+        usable = fits(lanes, sample, EGO_FRONT_M) and best < wanted_m
         if usable or (k == EGO_TRIES and best < wanted_m):
             length = draw_route(
                 lanes,
@@ -309,7 +318,7 @@ def spawn_vehicles(
             if not placed:
                 key = random_key(seed[b], PLACE, i, wp.int64(attempt))
                 sample = draw_sample(lanes, key, world_map, 0.9, b, route_lane, route_valid, start_s)
-                if sample >= 0 and lanes.meta[lanes.sample_lane[sample]][3] < 0.5 and lanes.width_m[sample] > 2.4:
+                if sample >= 0 and fits(lanes, sample, 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])):
                     pose = lanes.pose[sample]
                     if clear_of(b, i, pose, size_m, wheelbase_m, xy_world_m_out, yaw_world_rad_out, valid_out):
                         placed = True
