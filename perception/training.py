@@ -236,8 +236,8 @@ def _held_out_scores(
         return {}
     frames = read_frames(data_dir, images, document)
     scores = evaluate_detections(frames.document(), detect_frames(detector, frames)).to_dict()
-    if report is not None:
-        report({"held_out_map50": scores["map50"]} if scores["map50"] is not None else {})
+    if report is not None and scores["map50"] is not None:
+        report({"held_out_map50": scores["map50"]})
     return scores
 
 
