@@ -41,7 +41,7 @@ class Lead:
 
 
 class ObservationKernels:
-    """Buffers and launches for B worlds; Warp views of input tensors are kept while the tensors stay where they are."""
+    """Buffers and launches for B worlds, recorded once and replayed while the input tensors stay where they are."""
 
     def __init__(self, worlds: int, device: str | torch.device = "cpu") -> None:
         wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
@@ -50,7 +50,8 @@ class ObservationKernels:
         self.device = torch.device(device)
         self.observation = torch.zeros(worlds, OBSERVATION_SIZE, device=self.device)
         self.previous = torch.zeros(worlds, 2, device=self.device)  # the last action, written by the owner
-        self.everyone = torch.ones(worlds, dtype=torch.bool, device=self.device)
+        self._mask = torch.ones(worlds, dtype=torch.bool, device=self.device)
+        self._object_valid = torch.zeros(worlds, 0, dtype=torch.bool, device=self.device)
         self._points = torch.zeros(worlds, ROUTE_POINTS, 2, device=self.device)
         self._tangents = torch.zeros_like(self._points)
         self._curvature = torch.zeros(worlds, ROUTE_POINTS, device=self.device)
@@ -58,58 +59,32 @@ class ObservationKernels:
         self._lead = torch.zeros(worlds, 4, device=self.device)
         self._rank = torch.zeros(worlds, OBJECTS, dtype=torch.int32, device=self.device)
         self._route_index = torch.tensor(ROUTE_INDEX, dtype=torch.int32, device=self.device)
-        self._views: dict[str, tuple[int, torch.Size, wp.array]] = {}
-
-    def _view(self, name: str, tensor: torch.Tensor, dtype: type | None = None) -> wp.array:
-        """A Warp view, made anew only where the tensor of that name lies elsewhere than last time."""
-        tensor = tensor if tensor.is_contiguous() else tensor.contiguous()
-        pointer = tensor.data_ptr()
-        known = self._views.get(name)
-        if known is None or known[0] != pointer or known[1] != tensor.shape:
-            known = (pointer, tensor.shape, wp.from_torch(tensor, dtype=dtype))
-            self._views[name] = known
-        return known[2]
+        self._places: list[int] = []
+        self._launches: list[Any] = []
 
     def __call__(
         self, percept: Percept, route: Route, ego: EgoState, mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Lead]:
         """Fill the rows of `mask` (B,) and return the buffer (B, D), overwritten by the next call, and its lead."""
-        view, objects = self._view, percept.objects
-        chosen = view("mask", self.everyone if mask is None else mask)
-        points, tangents = view("points", self._points, wp.vec2), view("tangents", self._tangents, wp.vec2)
-        curvature, allowed = view("curvature", self._curvature), view("allowed", self._allowed)
-        limit, route_valid = view("limit", route.speed_limit_mps), view("route_valid", route.valid)
-        lateral, heading = view("lateral", route.lateral_m), view("heading", route.heading_rad)
-        speed, lead = view("speed", ego.speed_mps), view("lead", self._lead, wp.vec4)
-        seen = [
-            view("center", objects.center_ego_m, wp.vec3),
-            view("size", objects.size_m, wp.vec3),
-            view("yaw", objects.yaw_ego_rad),
-            view("velocity", objects.velocity_ego_mps, wp.vec2),
-            view("kind", objects.kind),
-            view("valid", objects.valid),
-        ]
-        self._launch(
-            kernels.continue_route,
-            [chosen, view("route", route.xy_ego_m, wp.vec2), limit, route_valid, lateral, heading],
-            [points, tangents, curvature, allowed],
-        )
-        size = [view("wheelbase", ego.wheelbase_m), view("ego_size", ego.size_m, wp.vec3)]
-        self._launch(kernels.find_lead, [chosen, *seen, points, tangents, allowed, speed, *size], [lead])
-        self._launch(
-            kernels.observe,
-            [chosen, *seen, points, tangents, curvature, limit, route_valid, lateral, heading]
-            + [view("remaining", route.remaining_m), allowed, lead, speed, view("accel", ego.accel_mps2)]
-            + [view("steer", ego.steer_rad), view("yaw_rate", ego.yaw_rate_radps), view("previous", self.previous)]
-            + [view("route_index", self._route_index), OBJECTS],
-            [view("rank", self._rank), view("observation", self.observation)],
-        )
-        lead_columns = self._lead
+        valid = percept.objects.valid
+        if self._object_valid.shape != valid.shape:
+            self._object_valid = torch.zeros_like(valid)
+        # Masks tend to be new tensors in every tick; buffers of our own keep the recorded launches good.
+        self._object_valid.copy_(valid)
+        if mask is None:
+            self._mask.fill_(True)
+        else:
+            self._mask.copy_(mask)
+        inputs = self._inputs(percept, route, ego)
+        places = [tensor.data_ptr() for tensor in inputs.values()]
+        if places != self._places:
+            self._record(inputs)
+            self._places = places
+        for launch in self._launches:
+            launch.launch()
+        lead = self._lead
         return self.observation, Lead(
-            accel_mps2=lead_columns[:, 0],
-            gap_m=lead_columns[:, 1],
-            speed_mps=lead_columns[:, 2],
-            found=lead_columns[:, 3] > 0.5,
+            accel_mps2=lead[:, 0], gap_m=lead[:, 1], speed_mps=lead[:, 2], found=lead[:, 3] > 0.5
         )
 
     @property
@@ -117,5 +92,71 @@ class ObservationKernels:
         """The route of the last call continued straight beyond its end: points and unit tangents, (B, P, 2) each."""
         return self._points, self._tangents
 
-    def _launch(self, kernel: Any, inputs: list, outputs: list) -> None:
-        wp.launch(kernel, dim=self.worlds, inputs=inputs, outputs=outputs, device=str(self.device))
+    def _inputs(self, percept: Percept, route: Route, ego: EgoState) -> dict[str, torch.Tensor]:
+        """The tensors that kernels read, by the names of their arguments."""
+        objects = percept.objects
+        tensors = {
+            "center_ego_m": objects.center_ego_m,
+            "size_m": objects.size_m,
+            "yaw_ego_rad": objects.yaw_ego_rad,
+            "velocity_ego_mps": objects.velocity_ego_mps,
+            "kind": objects.kind,
+            "object_valid": self._object_valid,
+            "xy_ego_m": route.xy_ego_m,
+            "limit_mps": route.speed_limit_mps,
+            "route_valid": route.valid,
+            "lateral_m": route.lateral_m,
+            "heading_rad": route.heading_rad,
+            "remaining_m": route.remaining_m,
+            "speed_mps": ego.speed_mps,
+            "accel_mps2": ego.accel_mps2,
+            "steer_rad": ego.steer_rad,
+            "yaw_rate_radps": ego.yaw_rate_radps,
+            "wheelbase_m": ego.wheelbase_m,
+            "ego_size_m": ego.size_m,
+        }
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    def _record(self, inputs: dict[str, torch.Tensor]) -> None:
+        """Bind the kernels' arguments by name: `x` and `x_out` are the buffer x."""
+        own = {
+            "mask": self._mask,
+            "points": self._points,
+            "tangents": self._tangents,
+            "curvature_1pm": self._curvature,
+            "allowed_mps": self._allowed,
+            "lead": self._lead,
+            "rank": self._rank,
+            "observation": self.observation,
+            "previous": self.previous,
+            "route_index": self._route_index,
+        }
+        views: dict[str, Any] = {name: _view(name, tensor) for name, tensor in (inputs | own).items()}
+        views["objects"] = OBJECTS
+        self._launches = []
+        for kernel in (kernels.continue_route, kernels.find_lead, kernels.observe):
+            values = [views[argument.label.removesuffix("_out")] for argument in kernel.adj.args]  # type: ignore
+            self._launches.append(
+                wp.launch(kernel, dim=self.worlds, inputs=values, device=str(self.device), record_cmd=True)  # type: ignore
+            )
+
+
+_VECTORS: dict[str, type] = {
+    "center_ego_m": wp.vec3,
+    "size_m": wp.vec3,
+    "ego_size_m": wp.vec3,
+    "velocity_ego_mps": wp.vec2,
+    "xy_ego_m": wp.vec2,
+    "points": wp.vec2,
+    "tangents": wp.vec2,
+    "lead": wp.vec4,
+}
+
+
+def _view(name: str, tensor: torch.Tensor) -> wp.array:
+    """Zero-copy Warp view; the last axis of those in `_VECTORS` becomes a vector type."""
+    dtype = _VECTORS.get(name)
+    if tensor.numel() == 0:
+        shape = tensor.shape[:-1] if dtype is not None else tensor.shape
+        return wp.empty(tuple(shape), dtype=dtype or wp.dtype_from_torch(tensor.dtype), device=str(tensor.device))
+    return wp.from_torch(tensor, dtype=dtype, requires_grad=False)

@@ -71,13 +71,13 @@ def continue_route(
     mask: wp.array(dtype=wp.bool),
     xy_ego_m: wp.array2d(dtype=wp.vec2),
     limit_mps: wp.array2d(dtype=float),
-    valid: wp.array2d(dtype=wp.bool),
+    route_valid: wp.array2d(dtype=wp.bool),
     lateral_m: wp.array(dtype=float),
     heading_rad: wp.array(dtype=float),
     # Out
     points_out: wp.array2d(dtype=wp.vec2),
     tangents_out: wp.array2d(dtype=wp.vec2),
-    curvature_out: wp.array2d(dtype=float),
+    curvature_1pm_out: wp.array2d(dtype=float),
     allowed_mps_out: wp.array(dtype=float),
 ):
     """Twin of planning.route: route_points, curvature_1pm and allowed_speed_mps."""
@@ -86,7 +86,7 @@ def continue_route(
         return
     count = int(0)
     for p in range(xy_ego_m.shape[1]):
-        if valid[b, p]:
+        if route_valid[b, p]:
             count += 1
     last = wp.max(count - 1, 0)
     heading = heading_rad[b]
@@ -113,7 +113,7 @@ def continue_route(
         ac = points_out[b, middle + 1] - points_out[b, middle - 1]
         square = wp.length_sq(ab) * wp.length_sq(bc) * wp.length_sq(ac)
         curvature = 2.0 * (ab[0] * bc[1] - ab[1] * bc[0]) / wp.max(wp.sqrt(square), 1.0e-3)
-        curvature_out[b, p] = curvature
+        curvature_1pm_out[b, p] = curvature
         if p < count:
             bend = wp.sqrt(2.0 / wp.max(wp.abs(curvature), 1.0e-4))
             v = wp.min(limit_mps[b, p], bend)
