@@ -226,8 +226,8 @@ def _parse(arguments: list[str]) -> Any:
 def _unboxed(text: str) -> str:
     """The message inside the box that tyro draws, on one line."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
-    return " ".join(line for line in lines if line.strip("─ ")) or text.strip()
+    lines = [line.strip("│| ") for line in text.splitlines() if line[:1] in ("│", "|")]
+    return " ".join(line for line in lines if line.strip("─- ")) or " ".join(text.split())
 
 
 def _one_line(error: BaseException) -> str:
