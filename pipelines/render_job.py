@@ -27,6 +27,7 @@ from pipelines.worlds import (
     make_simulator,
     make_weather,
     make_worlds,
+    map_key,
 )
 from sim.types import GroundTruth, SensorFrame
 
@@ -52,8 +53,10 @@ def render_scenes(experiment: Experiment, folder: Path, report: Report) -> int:
     for name in ("images", "semantic"):
         (folder / name).mkdir(exist_ok=True)
     total, size = experiment.render.scenes, experiment.render.batch
+    # Scenes on the same map share a batch: compiling maps and planting scenery costs more than drawing a frame.
+    scenes = sorted(range(total), key=lambda scene: (map_key(experiment, experiment.seed + scene), scene))
     tasks = {
-        f"{first:06d}": (experiment, str(folder), first, min(size, total - first)) for first in range(0, total, size)
+        f"{first:06d}": (experiment, str(folder), scenes[first : first + size]) for first in range(0, total, size)
     }
     parts = fan_out_resumable(
         render_batch, tasks, folder / PARTS, experiment.workers, lambda count: report(min(count * size, total), total)
@@ -61,18 +64,18 @@ def render_scenes(experiment: Experiment, folder: Path, report: Report) -> int:
     return _join(experiment, folder, parts)
 
 
-def render_batch(task: tuple[Experiment, str, int, int]) -> dict[str, Any]:
-    """Draw scenes `first` to `first + count - 1`, write their pictures, return their COCO entries."""
-    experiment, folder, first, count = task
-    seeds = [experiment.seed + first + i for i in range(count)]
+def render_batch(task: tuple[Experiment, str, list[int]]) -> dict[str, Any]:
+    """Draw the numbered scenes, write their pictures, return their COCO entries."""
+    experiment, folder, scenes = task
+    seeds = [experiment.seed + scene for scene in scenes]
     frame, truth, worlds = draw_scenes(experiment, seeds)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for row, seed in enumerate(seeds):
-        stem = f"{first + row:06d}"
+    for row, (scene, seed) in enumerate(zip(scenes, seeds, strict=True)):
+        stem = f"{scene:06d}"
         _write_png(Path(folder) / "images" / f"{stem}.png", frame.rgb[row, 0].numpy()[..., ::-1])
         _write_png(Path(folder) / "semantic" / f"{stem}.png", truth.semantic[row, 0].numpy())
-        image_id, weather = first + row + 1, worlds.weathers[row]
+        image_id, weather = scene + 1, worlds.weathers[row]
         images.append(coco_image(frame.camera, image_id, f"{stem}.png", seed, weather, road=worlds.places[row]))
         annotations += coco_annotations(
             frame.camera, truth.boxes_2d, truth.boxes_3d, row, image_id, len(annotations) + 1
@@ -101,12 +104,10 @@ def draw_scenes(experiment: Experiment, seeds: list[int]) -> tuple[SensorFrame, 
 
 
 def _join(experiment: Experiment, folder: Path, parts: list[dict[str, Any]]) -> int:
-    """Write annotations.json from all parts; annotation ids count through."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for part in parts:
-        images += part["images"]
-        annotations += [entry | {"id": len(annotations) + i + 1} for i, entry in enumerate(part["annotations"])]
+    """Write annotations.json from all parts, by scene; annotation ids count through."""
+    images = sorted((image for part in parts for image in part["images"]), key=lambda image: image["id"])
+    found = sorted((entry for part in parts for entry in part["annotations"]), key=lambda entry: entry["image_id"])
+    annotations = [entry | {"id": i + 1} for i, entry in enumerate(found)]
     document = coco_document(
         images, annotations, description="Roadloop scenes", seed=experiment.seed, versions=versions()
     )

@@ -46,7 +46,7 @@ class Worlds:
 
 def make_worlds(experiment: Experiment, seeds: Sequence[int], pooled: bool = True) -> Worlds:
     """The worlds of `seeds`: their maps (from a pool of `road.pool` a block of seeds, or their own) and weather."""
-    maps = [_map_key(experiment, seed, pooled) for seed in seeds]
+    maps = [map_key(experiment, seed, pooled) for seed in seeds]
     distinct = sorted(set(maps))
     networks = tuple(_network(experiment.road.map, kind, map_seed) for kind, map_seed in distinct)
     return Worlds(
@@ -119,7 +119,7 @@ def _stacked(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return torch.cat(grown)
 
 
-def _map_key(experiment: Experiment, seed: int, pooled: bool) -> tuple[str, int]:
+def map_key(experiment: Experiment, seed: int, pooled: bool = True) -> tuple[str, int]:
     """Kind (or file name) and seed of the map that a world drives on."""
     if experiment.road.map is not None:
         return experiment.road.map.stem, 0
