@@ -133,7 +133,7 @@ def rasterise_ground(strips: Sequence[Strip]) -> GroundRaster:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     road = cv2.morphologyEx(road, cv2.MORPH_CLOSE, disc)
     if walked:
-        side = cv2.morphologyEx(side | road, cv2.MORPH_CLOSE, disc)
+        side = cv2.morphologyEx(cv2.bitwise_or(side, road), cv2.MORPH_CLOSE, disc)
     road_m = _signed_m(road)
     return GroundRaster(origin + 0.5 * FINE_M, road_m, _signed_m(side) if walked else np.full_like(road_m, -REACH_M))
 

@@ -9,12 +9,13 @@ last one returned. Launches are recorded and replayed as long as they are given 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import warp as wp
 
-from sim.kernels import labels, raster, shade
+from sim.kernels import appearance, labels, raster, shade, view
 from sim.meshes import mesh_library
 from sim.scenery import Scenery
 from sim.textures import Textures
@@ -62,7 +63,7 @@ class Renderer:
     ) -> None:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
-        wp.config.quiet = True
+        wp.config.log_level = wp.LOG_WARNING
         wp.init()
         self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
         self._camera = camera
@@ -75,7 +76,7 @@ class Renderer:
         self._slots = actors + _most_items(scenery, self._reach)
         self._drawn, self._shadows = (self._draw_list() for _ in range(2))
         self._bound: tuple[int, ...] = ()
-        self._commands: list[wp.Launch] = []
+        self._commands: list[Any] = []
 
     # ------------------------------------------------------------------------------------------------------ one call
 
@@ -102,7 +103,7 @@ class Renderer:
         if len(weather.lamps) != self._worlds:
             raise ValueError(f"weather: {len(weather.lamps)} worlds; want {self._worlds}")
 
-    def _recorded(self, world: World, state: State) -> list[wp.Launch]:
+    def _recorded(self, world: World, state: State) -> list[Any]:
         tensors = (
             *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
             *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
@@ -112,7 +113,7 @@ class Renderer:
             self._bound, self._commands = bound, self._record(world, state)
         return self._commands
 
-    def _record(self, world: World, state: State) -> list[wp.Launch]:
+    def _record(self, world: World, state: State) -> list[Any]:
         commands = [
             self._place_views(state),
             self._place_actors(world, state),
@@ -130,58 +131,58 @@ class Renderer:
 
     # --------------------------------------------------------------------------------------------- one kernel a method
 
-    def _launch(self, kernel: wp.Kernel, dim: tuple[int, ...], inputs: list, outputs: list) -> wp.Launch:
+    def _launch(self, kernel: Any, dim: tuple[int, ...], inputs: list, outputs: list) -> Any:
         return wp.launch(kernel, dim, inputs=inputs, outputs=outputs, device=self._device, record_cmd=True)
 
-    def _place_views(self, state: State) -> wp.Launch:
+    def _place_views(self, state: State) -> Any:
         inputs = [_array(state.xy_world_m), _array(state.yaw_world_rad), self._mounts, self._label_views.cameras]
         outputs = [self._label_views.eye, self._label_views.camera_from_world, self._drawn.count, self._shadows.count]
-        return self._launch(raster.place_views, (self._views,), inputs, outputs)
+        return self._launch(view.place_views, (self._views,), inputs, outputs)
 
-    def _place_actors(self, world: World, state: State) -> wp.Launch:
+    def _place_actors(self, world: World, state: State) -> Any:
         inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(state.valid)]
         inputs += [_array(state.xy_world_m), _array(state.yaw_world_rad), _array(state.walk_s_m)]
         outputs = [self._placed.pose, self._placed.size_m, self._placed.model]
-        return self._launch(raster.place_actors, (self._worlds, self._actors), inputs, outputs)
+        return self._launch(view.place_actors, (self._worlds, self._actors), inputs, outputs)
 
-    def _cull(self, world: World) -> wp.Launch:
+    def _cull(self, world: World) -> Any:
         inputs = [_array(world.map_index), self._label_views, self._placed, self._statics, self._weather]
         inputs += [RANGE_M, SHADOW_RANGE_M, self._reach, self._actors]
         dim = (self._views, self._actors + (2 * self._reach + 1) ** 2)
-        return self._launch(raster.cull, dim, inputs, [self._drawn, self._shadows])
+        return self._launch(view.cull, dim, inputs, [self._drawn, self._shadows])
 
-    def _clear_boxes(self) -> wp.Launch:
+    def _clear_boxes(self) -> Any:
         outputs = [self._silhouette, self._visible, self._bounds, self._amodal]
         return self._launch(labels.clear_boxes, (self._views, self._actors), [], outputs)
 
-    def _draw(self, views: raster.Views, key: wp.array, silhouettes: bool) -> wp.Launch:
+    def _draw(self, views: Any, key: wp.array, silhouettes: bool) -> Any:
         inputs = [views, self._meshes, self._drawn, self._lanes, silhouettes]
         outputs = [key, self._bitmap, self._silhouette, self._amodal]
         return self._launch(raster.draw, (self._views, self._slots, self._lanes), inputs, outputs)
 
-    def _label_pixels(self, world: World) -> wp.Launch:
+    def _label_pixels(self, world: World) -> Any:
         inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._statics]
         inputs += [self._ground, self._key, self._strides]
         flat = [_array(t.flatten(0, 1)) for t in (self._depth_m, self._semantic, self._instance)]
         dim = (self._views, self._camera.height_px, self._strides)
         return self._launch(labels.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])
 
-    def _finish_boxes(self, world: World) -> wp.Launch:
+    def _finish_boxes(self, world: World) -> Any:
         boxes = self._boxes_2d
         rows = (boxes.amodal_px, boxes.visible_px, boxes.visible_pixels, boxes.occlusion, boxes.truncation)
         outputs = [_array(t.flatten(0, 1)) for t in (*rows, boxes.kind, boxes.actor, boxes.valid)]
         inputs = [_array(world.kind), self._label_views, self._silhouette, self._visible, self._bounds, self._amodal]
         return self._launch(labels.finish_boxes, (self._views, self._actors - 1), inputs, outputs)
 
-    def _draw_shadows(self) -> wp.Launch:
+    def _draw_shadows(self) -> Any:
         inputs = [self._colour_views, self._meshes, self._shadows, self._lanes]
         return self._launch(raster.draw_shadows, (self._views, self._slots, self._lanes), inputs, [self._stencil])
 
-    def _draw_footprints(self) -> wp.Launch:
+    def _draw_footprints(self) -> Any:
         inputs = [self._colour_views, self._placed]
         return self._launch(raster.draw_footprints, (self._views, self._actors), inputs, [self._stencil])
 
-    def _shade_pixels(self, world: World, state: State) -> wp.Launch:
+    def _shade_pixels(self, world: World, state: State) -> Any:
         inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.accel_mps2)]
         inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
         inputs += [self._weather, self._key if self._samples == 1 else self._sample_key, self._stencil, self._strides]
@@ -238,15 +239,15 @@ class Renderer:
         self._label_views, self._colour_views = self._screen(1), self._screen(self._samples)
         self._meshes, self._statics = self._mesh_struct(), self._statics_struct()
         self._ground, self._images = self._ground_struct(), self._images_struct(textures)
-        placed = raster.Actors()
+        placed = view.Actors()
         shape = (self._worlds, self._actors)
         placed.pose = wp.zeros(shape, dtype=wp.vec4, device=self._device)
         placed.size_m = wp.zeros(shape, dtype=wp.vec3, device=self._device)
         placed.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
         self._placed = placed
 
-    def _screen(self, samples: int) -> raster.Views:
-        views = raster.Views()
+    def _screen(self, samples: int) -> Any:  # view.Views
+        views = view.Views()
         views.eye = _array(self._buffers.eye, wp.vec3)
         views.camera_from_world = _array(self._buffers.camera_from_world, wp.mat33)
         views.focal_px = self._constant(self._camera.focal_px)
@@ -261,8 +262,8 @@ class Renderer:
         self._keep.append(tensor)
         return _array(tensor, dtype)
 
-    def _draw_list(self) -> raster.DrawList:
-        shape, result = (self._views, self._slots), raster.DrawList()
+    def _draw_list(self) -> Any:  # view.DrawList
+        shape, result = (self._views, self._slots), view.DrawList()
         result.count = wp.zeros(self._views, dtype=wp.int32, device=self._device)
         result.name = wp.zeros(shape, dtype=wp.int64, device=self._device)
         result.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
@@ -270,8 +271,8 @@ class Renderer:
         result.shift = wp.zeros(shape, dtype=wp.vec3, device=self._device)
         return result
 
-    def _mesh_struct(self) -> raster.Meshes:
-        library, result = mesh_library(), raster.Meshes()
+    def _mesh_struct(self) -> Any:  # view.Meshes
+        library, result = mesh_library(), view.Meshes()
         result.corner = self._constant(library.corner.reshape(-1, 3), wp.vec3)
         result.normal = self._constant(library.normal.reshape(-1, 3), wp.vec3)
         result.material = self._constant(library.material)
@@ -279,8 +280,8 @@ class Renderer:
         result.semantic = self._constant(library.semantic)
         return result
 
-    def _statics_struct(self) -> raster.Statics:
-        scenery, result = self._scenery, raster.Statics()
+    def _statics_struct(self) -> Any:  # view.Statics
+        scenery, result = self._scenery, view.Statics()
         result.pose = self._constant(scenery.item_pose, wp.vec4)
         result.size_m = self._constant(scenery.item_size_m, wp.vec3)
         result.model, result.tint = self._constant(scenery.item_model), self._constant(scenery.item_tint)
@@ -292,7 +293,7 @@ class Renderer:
         result.map_first = self._constant(scenery.item_first)
         return result
 
-    def _ground_struct(self) -> labels.Ground:
+    def _ground_struct(self) -> Any:  # labels.Ground
         scenery, result = self._scenery, labels.Ground()
         result.cell_m = scenery.ground_cell_m
         result.origin = self._constant(scenery.ground_origin_world_m, wp.vec2)
@@ -308,8 +309,8 @@ class Renderer:
         result.mark_paint = self._constant(scenery.mark_paint, wp.vec2)
         return result
 
-    def _images_struct(self, textures: Textures) -> shade.Images:
-        result, parts, start = shade.Images(), [], 0
+    def _images_struct(self, textures: Textures) -> Any:  # appearance.Images
+        result, parts, start = appearance.Images(), [], 0
         for name in ("facade", "grass", "asphalt", "foliage"):
             part = _mip_chain(getattr(textures, name).cpu().numpy())
             setattr(result, f"{name}_first", start)

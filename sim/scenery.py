@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -66,8 +66,8 @@ class Scenery:
 
     def to(self, device: str | torch.device) -> "Scenery":
         """A copy on a device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Scenery(**{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in moved.items()})
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.type is torch.Tensor}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
 
 @dataclass(frozen=True)

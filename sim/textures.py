@@ -123,16 +123,10 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     layer = tiling_noise(rng, side, side, 1.9, 0.25)
     azimuth = (np.arange(width) + 0.5) * 2.0 * np.pi / width
     away = 26.0 / (np.tan(np.minimum(elevation, 0.98) * np.pi / 2) + 0.09)
-    at = np.stack([away * np.cos(azimuth), away * np.sin(azimuth)], -1)
-    density = cv2.remap(
-        layer.astype(np.float32), (at % side).astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
-    thicker = cv2.remap(
-        layer.astype(np.float32),
-        ((at * 1.04) % side).astype(np.float32),
-        None,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
+    east, north = ((away * f(azimuth)).astype(np.float32) for f in (np.cos, np.sin))
+    density, thicker = (
+        cv2.remap(layer.astype(np.float32), east * z % side, north * z % side, cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
+        for z in (1.0, 1.04)
     )
     cover = np.clip((density - rng.uniform(-0.2, 0.9)) * 0.8, 0.0, 1.0)[..., None]
     shade = np.clip(0.93 - 0.08 * thicker - 0.04 * density, 0.72, 1.0)[..., None]

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from sim.kernels.raster import DEPTH_ONE, EMPTY, STATIC_FLAG, Meshes, Statics, Views
+from sim.kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Meshes, Statics, Views
 
 wp.set_module_options({"enable_backward": False})
 

@@ -10,7 +10,7 @@ from tiny_scene import BARE, SCENERY, TEXTURES, Actor, make_world, nobody, shoot
 
 from configs.schema import CameraConfig
 from sim.camera import camera_from_config
-from sim.kernels import labels, shade
+from sim.kernels import labels, paving, shade
 from sim.meshes import Model
 from sim.render import Renderer, _linear, _mip_chain, _srgb_curve
 from sim.textures import Textures, procedural_textures
@@ -29,7 +29,7 @@ def cover_points(
     cover_out: wp.array(dtype=wp.vec2),
 ):
     i = wp.tid()
-    cover_out[i] = shade.markings_at(ground, 0, point[i][0], point[i][1], across, along)
+    cover_out[i] = paving.markings_at(ground, 0, point[i][0], point[i][1], across, along)
 
 
 FLAT = Textures(*(torch.full((1, 8, 8, 3), 120, dtype=torch.uint8) for _ in range(5)))

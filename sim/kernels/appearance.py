@@ -1,0 +1,187 @@
+"""Textures, sky and light: what the shading of every surface shares. Colours are linear RGB."""
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False})
+
+HASH_A = wp.constant(wp.uint32(0x9E3779B9))
+HASH_B = wp.constant(wp.uint32(0x85EBCA6B))
+HASH_C = wp.constant(wp.uint32(0x846CA68B))
+
+
+@wp.struct
+class Images:
+    texel: wp.array(dtype=wp.uint32)  # square roots of linear RGB, 8 bits each, all kinds, variants and mip levels
+    variants: wp.int32
+    facade_first: wp.int32
+    facade_log2: wp.int32
+    grass_first: wp.int32
+    grass_log2: wp.int32
+    asphalt_first: wp.int32
+    asphalt_log2: wp.int32
+    foliage_first: wp.int32
+    foliage_log2: wp.int32
+    sky_first: wp.int32
+    sky_rows: wp.int32
+    sky_columns: wp.int32
+    curve: wp.array(dtype=wp.uint8)  # (CURVE_STEPS,) sRGB of a tone-mapped linear value
+
+
+@wp.struct
+class Light:
+    sun: wp.vec3  # direction towards it
+    sun_rgb: wp.vec3
+    ambient_rgb: wp.vec3
+    extinction: wp.float32
+    fog_rgb: wp.vec3
+    zenith_rgb: wp.vec3
+    horizon_rgb: wp.vec3
+    glow_rgb: wp.vec3
+    lamps: wp.float32
+    exposure: wp.float32
+
+
+@wp.func
+def light_of(weather: wp.array2d(dtype=wp.float32), world: wp.int32):
+    light = Light()
+    flat = wp.cos(weather[world, 1])
+    light.sun = wp.vec3(flat * wp.cos(weather[world, 0]), flat * wp.sin(weather[world, 0]), wp.sin(weather[world, 1]))
+    light.sun_rgb = wp.vec3(weather[world, 2], weather[world, 3], weather[world, 4])
+    light.ambient_rgb = wp.vec3(weather[world, 5], weather[world, 6], weather[world, 7])
+    light.extinction = 3.0 / weather[world, 8]
+    light.fog_rgb = wp.vec3(weather[world, 9], weather[world, 10], weather[world, 11])
+    light.zenith_rgb = wp.vec3(weather[world, 12], weather[world, 13], weather[world, 14])
+    light.horizon_rgb = wp.vec3(weather[world, 15], weather[world, 16], weather[world, 17])
+    light.glow_rgb = wp.vec3(weather[world, 18], weather[world, 19], weather[world, 20])
+    light.lamps = weather[world, 21]
+    light.exposure = weather[world, 22]
+    return light
+
+
+@wp.func
+def hashed(a: wp.int32, b: wp.int32):
+    """A number in [0, 1) that looks random in both arguments."""
+    x = wp.uint32(a) * HASH_A + wp.uint32(b) * HASH_B
+    x = (x ^ (x >> wp.uint32(16))) * wp.uint32(0x7FEB352D)
+    x = (x ^ (x >> wp.uint32(15))) * HASH_C
+    x = x ^ (x >> wp.uint32(16))
+    return float(x >> wp.uint32(8)) / 16777216.0
+
+
+@wp.func
+def texel_rgb(word: wp.uint32):
+    r = float(word & wp.uint32(255))
+    g = float((word >> wp.uint32(8)) & wp.uint32(255))
+    b = float((word >> wp.uint32(16)) & wp.uint32(255))
+    return wp.vec3(r * r, g * g, b * b) * (1.0 / 65025.0)
+
+
+@wp.func
+def sample(
+    texel: wp.array(dtype=wp.uint32),
+    first: wp.int32,
+    log2: wp.int32,
+    variant: wp.int32,
+    u: float,
+    v: float,
+    level: float,
+):
+    """A tiling texture at (u, v) in tiles, v downwards, bilinear in the mip level nearest to `level`."""
+    size = 1 << log2
+    per_variant = (4 * size * size - 1) // 3
+    mip = wp.clamp(int(level + 0.5), 0, log2)
+    side = size >> mip
+    base = first + variant * per_variant + (4 * size * size - 4 * side * side) // 3
+    x = (u - wp.floor(u)) * float(side) - 0.5
+    y = (v - wp.floor(v)) * float(side) - 0.5
+    column = int(wp.floor(x))
+    row = int(wp.floor(y))
+    fx = x - float(column)
+    fy = y - float(row)
+    mask = side - 1
+    c0 = column & mask
+    c1 = (column + 1) & mask
+    r0 = base + (row & mask) * side
+    r1 = base + ((row + 1) & mask) * side
+    top = texel_rgb(texel[r0 + c0]) * (1.0 - fx) + texel_rgb(texel[r0 + c1]) * fx
+    bottom = texel_rgb(texel[r1 + c0]) * (1.0 - fx) + texel_rgb(texel[r1 + c1]) * fx
+    return top * (1.0 - fy) + bottom * fy
+
+
+@wp.func
+def mix(a: wp.vec3, b: wp.vec3, share: wp.float32):
+    return a + (b - a) * share
+
+
+@wp.func
+def smooth(low: wp.float32, high: wp.float32, x: wp.float32):
+    t = wp.clamp((x - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@wp.func
+def to_the_24th(x: wp.float32):
+    cube = x * x * x
+    sixth = cube * cube
+    twelfth = sixth * sixth
+    return twelfth * twelfth
+
+
+@wp.func
+def to_the_128th(x: wp.float32):
+    y = x * x
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    y = y * y
+    return y * y
+
+
+@wp.func
+def turns_of(y: wp.float32, x: wp.float32):
+    """atan2(y, x) in turns, in [-1/2, 1/2]; the odd polynomial is good to 1e-4 rad (Hastings, 1955)."""
+    ax = wp.abs(x)
+    ay = wp.abs(y)
+    q = wp.min(ax, ay) / wp.max(wp.max(ax, ay), 1.0e-12)
+    q2 = q * q
+    angle = q * (0.9998660 + q2 * (-0.3302995 + q2 * (0.1801410 + q2 * (-0.0851330 + q2 * 0.0208351))))
+    if ay > ax:
+        angle = 1.5707963 - angle
+    if x < 0.0:
+        angle = 3.1415927 - angle
+    if y < 0.0:
+        angle = -angle
+    return angle * 0.15915494
+
+
+@wp.func
+def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, near_sun: wp.float32):
+    """The sky in a unit direction above the horizon: panorama, tints, glow around the sun; `near_sun` is cos^24."""
+    up = wp.clamp(toward[2], 0.0, 1.0)
+    elevation = 4.0 * turns_of(up, wp.sqrt(wp.max(1.0 - up * up, 0.0)))
+    v = (1.0 - elevation) * float(images.sky_rows) - 0.5
+    u = (turns_of(toward[1], toward[0]) + 1.0) * float(images.sky_columns) - 0.5
+    column = int(wp.floor(u))
+    row = int(wp.floor(v))
+    fx = u - float(column)
+    fy = v - float(row)
+    mask = images.sky_columns - 1
+    base = images.sky_first + variant * images.sky_rows * images.sky_columns
+    r0 = base + wp.clamp(row, 0, images.sky_rows - 1) * images.sky_columns
+    r1 = base + wp.clamp(row + 1, 0, images.sky_rows - 1) * images.sky_columns
+    c0 = column & mask
+    c1 = (column + 1) & mask
+    top = texel_rgb(images.texel[r0 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r0 + c1]) * fx
+    bottom = texel_rgb(images.texel[r1 + c0]) * (1.0 - fx) + texel_rgb(images.texel[r1 + c1]) * fx
+    rgb = wp.cw_mul(top * (1.0 - fy) + bottom * fy, mix(light.horizon_rgb, light.zenith_rgb, wp.sqrt(elevation)))
+    disc = to_the_128th(near_sun)
+    return rgb + light.glow_rgb * (0.55 * near_sun + 6.0 * disc)
+
+
+@wp.func
+def headlight(light: Light, ray: wp.vec3, distance: wp.float32):
+    """The ego's own low beam on what it faces: a wide, soft cone below the horizon."""
+    aside = ray[0] * 1.1
+    beam = wp.exp(-aside * aside * 2.0) * smooth(0.10, -0.02, -ray[1] - 0.02)
+    return light.lamps * 0.9 * beam / (1.0 + distance * distance / 180.0)

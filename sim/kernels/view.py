@@ -1,0 +1,277 @@
+"""Where cameras and actors stand, and which instances each view can see."""
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False})
+
+NEAR_M = wp.constant(0.05)
+DEPTH_ONE = wp.constant(1048576.0)
+EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
+STATIC_FLAG = wp.constant(wp.int64(1 << 31))
+LEVEL_BIT = wp.constant(1 << 10)
+TRIANGLE_MASK = wp.constant((1 << 10) - 1)
+FINE_PX = wp.constant(34.0)  # models whose longest side looks larger than this are drawn in full detail
+PERSON = wp.constant(6)
+WALK_PHASES = wp.constant(8)
+STRIDE_M = wp.constant(1.5)
+
+
+@wp.struct
+class Meshes:
+    corner: wp.array(dtype=wp.vec3)  # 3 per triangle, unit box
+    normal: wp.array(dtype=wp.vec3)
+    material: wp.array(dtype=wp.int32)
+    first: wp.array2d(dtype=wp.int32)
+    count: wp.array2d(dtype=wp.int32)
+    semantic: wp.array(dtype=wp.int32)
+
+
+@wp.struct
+class Statics:
+    pose: wp.array(dtype=wp.vec4)  # x, y, cos yaw, sin yaw
+    size_m: wp.array(dtype=wp.vec3)
+    model: wp.array(dtype=wp.int32)
+    tint: wp.array(dtype=wp.int32)
+    cell_m: wp.float32
+    origin: wp.array(dtype=wp.vec2)
+    shape: wp.array(dtype=wp.vec2i)
+    grid_first: wp.array(dtype=wp.int32)
+    cell_first: wp.array(dtype=wp.int32)
+    map_first: wp.array(dtype=wp.int32)
+
+
+@wp.struct
+class Views:
+    eye: wp.array(dtype=wp.vec3)  # (V,) world
+    camera_from_world: wp.array(dtype=wp.mat33)  # (V,)
+    focal_px: wp.array(dtype=wp.float32)  # (C,)
+    center_px: wp.array(dtype=wp.vec2)  # (C,)
+    cameras: wp.int32
+    width: wp.int32
+    height: wp.int32
+    samples: wp.int32  # per pixel and axis
+
+
+@wp.struct
+class Actors:
+    pose: wp.array2d(dtype=wp.vec4)  # (B, N) x, y of the box centre, cos yaw, sin yaw
+    size_m: wp.array2d(dtype=wp.vec3)
+    model: wp.array2d(dtype=wp.int32)  # -1 where not drawn
+
+
+@wp.struct
+class DrawList:
+    count: wp.array(dtype=wp.int32)  # (V,)
+    name: wp.array2d(dtype=wp.int64)  # (V, S) flag, instance and level, ready to take the triangle's index
+    model: wp.array2d(dtype=wp.int32)
+    axes: wp.array2d(dtype=wp.mat33)  # camera_from_unit
+    shift: wp.array2d(dtype=wp.vec3)
+
+
+@wp.kernel
+def place_views(
+    # State
+    xy_world_m: wp.array3d(dtype=wp.float32),
+    yaw_world_rad: wp.array2d(dtype=wp.float32),
+    # In
+    ego_from_camera: wp.array(dtype=wp.mat44),
+    cameras: wp.int32,
+    # Out
+    eye_out: wp.array(dtype=wp.vec3),
+    camera_from_world_out: wp.array(dtype=wp.mat33),
+    drawn_out: wp.array(dtype=wp.int32),
+    shadows_out: wp.array(dtype=wp.int32),
+):
+    view = wp.tid()
+    world = view // cameras
+    pose = ego_from_camera[view % cameras]
+    yaw = yaw_world_rad[world, 0]
+    c = wp.cos(yaw)
+    s = wp.sin(yaw)
+    turn = wp.mat33(c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0)
+    body = wp.mat33(
+        pose[0, 0], pose[0, 1], pose[0, 2], pose[1, 0], pose[1, 1], pose[1, 2], pose[2, 0], pose[2, 1], pose[2, 2]
+    )
+    camera_from_world_out[view] = wp.transpose(turn * body)
+    mount = turn * wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3])
+    eye_out[view] = wp.vec3(xy_world_m[world, 0, 0], xy_world_m[world, 0, 1], 0.0) + mount
+    drawn_out[view] = 0
+    shadows_out[view] = 0
+
+
+@wp.func
+def model_of(kind: wp.int32, size_m: wp.vec3, walk_s_m: wp.float32):
+    """The body that fits an actor's size best."""
+    if kind == 1:
+        return 4
+    if kind == 2:
+        return 5
+    if kind == 3:
+        phase = walk_s_m / STRIDE_M
+        return PERSON + wp.min(int((phase - wp.floor(phase)) * float(WALK_PHASES)), WALK_PHASES - 1)
+    if size_m[2] > 1.80:
+        return 3
+    if size_m[2] > 1.58:
+        return 2
+    if size_m[0] < 4.35:
+        return 1
+    return 0
+
+
+@wp.kernel
+def place_actors(
+    # World
+    kind: wp.array2d(dtype=wp.int32),
+    size_m: wp.array3d(dtype=wp.float32),
+    wheelbase_m: wp.array2d(dtype=wp.float32),
+    # State
+    valid: wp.array2d(dtype=wp.bool),
+    xy_world_m: wp.array3d(dtype=wp.float32),
+    yaw_world_rad: wp.array2d(dtype=wp.float32),
+    walk_s_m: wp.array2d(dtype=wp.float32),
+    # Out
+    pose_out: wp.array2d(dtype=wp.vec4),
+    size_out: wp.array2d(dtype=wp.vec3),
+    model_out: wp.array2d(dtype=wp.int32),
+):
+    world, actor = wp.tid()
+    if actor == 0 or not valid[world, actor]:
+        model_out[world, actor] = -1
+        return
+    yaw = yaw_world_rad[world, actor]
+    c = wp.cos(yaw)
+    s = wp.sin(yaw)
+    ahead = 0.5 * wheelbase_m[world, actor]
+    x = xy_world_m[world, actor, 0] + c * ahead
+    y = xy_world_m[world, actor, 1] + s * ahead
+    size = wp.vec3(size_m[world, actor, 0], size_m[world, actor, 1], size_m[world, actor, 2])
+    pose_out[world, actor] = wp.vec4(x, y, c, s)
+    size_out[world, actor] = size
+    model_out[world, actor] = model_of(kind[world, actor], size, walk_s_m[world, actor])
+
+
+@wp.func
+def sphere_in_view(p: wp.vec3, radius: wp.float32, focal: wp.float32, center: wp.vec2, width: float, height: float):
+    """Whether a sphere around p, in camera axes, reaches into the viewing pyramid."""
+    left = center[0]
+    right = width - center[0]
+    top = center[1]
+    bottom = height - center[1]
+    return (
+        p[2] + radius > NEAR_M
+        and p[0] * focal + p[2] * left > -radius * wp.sqrt(focal * focal + left * left)
+        and p[0] * focal - p[2] * right < radius * wp.sqrt(focal * focal + right * right)
+        and p[1] * focal + p[2] * top > -radius * wp.sqrt(focal * focal + top * top)
+        and p[1] * focal - p[2] * bottom < radius * wp.sqrt(focal * focal + bottom * bottom)
+    )
+
+
+@wp.func
+def cull_one(
+    views: Views,
+    view: wp.int32,
+    flag: wp.int64,
+    item: wp.int32,
+    model: wp.int32,
+    pose: wp.vec4,
+    size: wp.vec3,
+    sun: wp.vec3,
+    shadow_range_m: wp.float32,
+    drawn: DrawList,
+    shadows: DrawList,
+):
+    """Append one instance to the lists of what is drawn and of what casts a shadow, if it can be seen there."""
+    camera = view % views.cameras
+    focal = views.focal_px[camera]
+    center = views.center_px[camera]
+    turn = views.camera_from_world[view]
+    eye = views.eye[view]
+    away = wp.vec3(pose[0] - eye[0], pose[1] - eye[1], -eye[2])
+    unit = wp.mat33(
+        pose[2] * size[0], -pose[3] * size[1], 0.0, pose[3] * size[0], pose[2] * size[1], 0.0, 0.0, 0.0, size[2]
+    )
+    wide = float(views.width)
+    high = float(views.height)
+    middle = turn * (away + wp.vec3(0.0, 0.0, 0.5 * size[2]))
+    radius = 0.5 * wp.length(size)
+    if sphere_in_view(middle, radius, focal, center, wide, high):
+        large = wp.max(size[0], wp.max(size[1], size[2])) * focal
+        level = 0
+        if large < FINE_PX * wp.length(middle):
+            level = 1
+        slot = wp.atomic_add(drawn.count, view, 1)
+        drawn.name[view, slot] = flag | (wp.int64(item) << wp.int64(11)) | (wp.int64(level) << wp.int64(10))
+        drawn.model[view, slot] = model
+        drawn.axes[view, slot] = turn * unit
+        drawn.shift[view, slot] = turn * away
+    if sun[2] <= 0.0 or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
+        return
+    lean = wp.vec3(-sun[0] / sun[2], -sun[1] / sun[2], 0.0)
+    stretch = size[2] * wp.length(lean)
+    half = 0.5 * wp.sqrt(size[0] * size[0] + size[1] * size[1]) + 0.5 * stretch
+    if sphere_in_view(turn * (away + 0.5 * size[2] * lean), half, focal, center, wide, high):
+        flat = wp.mat33(1.0, 0.0, lean[0], 0.0, 1.0, lean[1], 0.0, 0.0, 0.0)
+        slot = wp.atomic_add(shadows.count, view, 1)
+        shadows.name[view, slot] = flag | (wp.int64(item) << wp.int64(11)) | wp.int64(LEVEL_BIT)
+        shadows.model[view, slot] = model
+        shadows.axes[view, slot] = turn * flat * unit
+        shadows.shift[view, slot] = turn * away
+
+
+@wp.kernel
+def cull(
+    # World
+    map_index: wp.array(dtype=wp.int32),
+    # In
+    views: Views,
+    actors: Actors,
+    statics: Statics,
+    weather: wp.array2d(dtype=wp.float32),
+    range_m: wp.float32,
+    shadow_range_m: wp.float32,
+    reach: wp.int32,
+    actor_count: wp.int32,
+    # Out
+    drawn_out: DrawList,
+    shadows_out: DrawList,
+):
+    """One thread per view and candidate: first the actors, then the cells of the static grid around the camera."""
+    view, candidate = wp.tid()
+    world = view // views.cameras
+    azimuth = weather[world, 0]
+    elevation = weather[world, 1]
+    flat = wp.cos(elevation)
+    sun = wp.vec3(flat * wp.cos(azimuth), flat * wp.sin(azimuth), wp.sin(elevation))
+    if candidate < actor_count:
+        model = actors.model[world, candidate]
+        if model >= 0:
+            pose = actors.pose[world, candidate]
+            size = actors.size_m[world, candidate]
+            cull_one(
+                views, view, wp.int64(0), candidate, model, pose, size, sun, shadow_range_m, drawn_out, shadows_out
+            )
+        return
+    scene = map_index[world]
+    eye = views.eye[view]
+    side = 2 * reach + 1
+    cell = candidate - actor_count
+    corner = statics.origin[scene]
+    column = int(wp.floor((eye[0] - corner[0]) / statics.cell_m)) + cell % side - reach
+    row = int(wp.floor((eye[1] - corner[1]) / statics.cell_m)) + cell // side - reach
+    shape = statics.shape[scene]
+    if column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
+        return
+    at = statics.grid_first[scene] + row * shape[0] + column
+    base = statics.map_first[scene]
+    for item in range(statics.cell_first[at], statics.cell_first[at + 1]):
+        pose = statics.pose[item]
+        size = statics.size_m[item]
+        dx = pose[0] - eye[0]
+        dy = pose[1] - eye[1]
+        # Small things vanish earlier: posts and bushes beyond some hundred metres are below a pixel anyway.
+        limit = wp.min(range_m, 60.0 + 25.0 * wp.max(size[2], 0.25 * size[0]))
+        if dx * dx + dy * dy < limit * limit:
+            model = statics.model[item]
+            cull_one(
+                views, view, STATIC_FLAG, item - base, model, pose, size, sun, shadow_range_m, drawn_out, shadows_out
+            )

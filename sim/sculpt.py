@@ -1,0 +1,149 @@
+"""Building triangle meshes: boxes, prisms, lofts and blobs with materials, and smooth normals."""
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+SMOOTH_COS = 0.75  # corners between faces that meet flatter than this share a normal
+
+
+class Material(IntEnum):
+    """How a triangle is coloured; the shading kernel knows these numbers."""
+
+    PAINT = 0
+    GLASS = 1
+    TYRE = 2
+    RIM = 3
+    DARK = 4
+    HEAD_LAMP = 5
+    TAIL_LAMP = 6
+    PLATE = 7
+    CARGO = 8
+    SKIN = 9
+    HAIR = 10
+    SHIRT = 11
+    TROUSERS = 12
+    FOLIAGE = 13
+    BARK = 14
+    FACADE = 15
+    ROOF = 16
+    CONCRETE = 17
+    METAL = 18
+    LANTERN = 19
+    REFLECTOR = 20
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in metres: corners (T, 3, 3) counter-clockwise seen from outside, materials (T,)."""
+
+    corners_m: np.ndarray
+    material: np.ndarray
+
+
+class Sculptor:
+    """Collects triangles with materials."""
+
+    def __init__(self) -> None:
+        self._corners: list[np.ndarray] = []
+        self._material: list[np.ndarray] = []
+
+    def add(self, corners_m: np.ndarray, material: Material | np.ndarray) -> None:
+        """Triangles (T, 3, 3); those without area are dropped."""
+        corners_m = np.asarray(corners_m, dtype=np.float64).reshape(-1, 3, 3)
+        area = np.linalg.norm(np.cross(corners_m[:, 1] - corners_m[:, 0], corners_m[:, 2] - corners_m[:, 0]), axis=1)
+        materials = np.broadcast_to(np.asarray(material, dtype=np.int32), len(corners_m))
+        self._corners.append(corners_m[area > 1e-7])
+        self._material.append(materials[area > 1e-7])
+
+    def quad(self, a: tuple, b: tuple, c: tuple, d: tuple, material: Material) -> None:
+        """A flat quad, counter-clockwise seen from outside."""
+        self.add(np.array([[a, b, c], [a, c, d]]), material)
+
+    def box(self, low: tuple, high: tuple, material: Material) -> None:
+        """An axis-aligned box from its lowest to its highest corner."""
+        ring = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])]
+        base = [(x, y, low[2]) for x, y in ring]
+        top = [(x, y, high[2]) for x, y in ring]
+        self.loft(np.array([base, top]), np.array([[material] * 4]))
+        self.cap(np.array(top), material)
+        self.cap(np.array(base[::-1]), material)
+
+    def cap(self, ring: np.ndarray, material: Material) -> None:
+        """A convex polygon (P, 3), counter-clockwise seen from outside."""
+        self.add(np.array([[ring[0], ring[i], ring[i + 1]] for i in range(1, len(ring) - 1)]), material)
+
+    def loft(self, rings: np.ndarray, material: np.ndarray) -> None:
+        """Skin between closed rings (R, P, 3); a ring turns counter-clockwise about the direction to the next one.
+
+        `material` is (R - 1, P): of the quads that start at each ring's points.
+        """
+        a, d = rings[:-1], rings[1:]
+        b, c = np.roll(a, -1, axis=1), np.roll(d, -1, axis=1)
+        quads = np.stack([np.stack([a, b, c], 2), np.stack([a, c, d], 2)], 2)
+        self.add(quads.reshape(-1, 3, 3), np.repeat(material.reshape(-1), 2))
+
+    def tube(self, start: tuple, end: tuple, radius: tuple[float, float], sides: int, material: Material) -> None:
+        """A closed prism with `sides` sides between two points, of one radius at each end."""
+        start_m, end_m = np.array(start, dtype=float), np.array(end, dtype=float)
+        axis = (end_m - start_m) / np.linalg.norm(end_m - start_m)
+        helper = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.8 else np.array([0.0, 1.0, 0.0])
+        u = np.cross(axis, helper)
+        u /= np.linalg.norm(u)
+        v = np.cross(axis, u)
+        turn = np.arange(sides) * 2.0 * np.pi / sides + np.pi / sides
+        circle = np.cos(turn)[:, None] * u + np.sin(turn)[:, None] * v
+        rings = np.array([start_m + radius[0] * circle, end_m + radius[1] * circle])
+        self.loft(rings, np.full((1, sides), material))
+        self.cap(rings[1], material)
+        self.cap(rings[0][::-1], material)
+
+    def mesh(self) -> Mesh:
+        return Mesh(np.concatenate(self._corners), np.concatenate(self._material))
+
+
+def corner_normals(corners_m: np.ndarray) -> np.ndarray:
+    """Unit normals (T, 3, 3): a corner averages the faces around its point that lie within the smoothing angle."""
+    face = np.cross(corners_m[:, 1] - corners_m[:, 0], corners_m[:, 2] - corners_m[:, 0])
+    unit = face / np.linalg.norm(face, axis=1, keepdims=True)
+    points, owner = np.unique(np.round(corners_m.reshape(-1, 3), 4), axis=0, return_inverse=True)
+    owner = owner.reshape(-1)
+    triangle = np.repeat(np.arange(len(corners_m)), 3)
+    normals = np.repeat(unit, 3, axis=0)
+    for point in range(len(points)):
+        at = np.flatnonzero(owner == point)
+        near = unit[triangle[at]] @ unit[triangle[at]].T > SMOOTH_COS
+        normals[at] = near @ face[triangle[at]]
+    return (normals / np.linalg.norm(normals, axis=1, keepdims=True)).reshape(-1, 3, 3)
+
+
+def blob(center: tuple, radius: tuple, level: int, roughness: float, rng: np.random.Generator | None) -> np.ndarray:
+    """Triangles of an icosahedron, subdivided `level` times, as an ellipsoid with a rough surface."""
+    t = (1.0 + math.sqrt(5.0)) / 2.0
+    points = np.array([(0, s, r * t) for s in (1, -1) for r in (1, -1)], float)
+    points = np.concatenate([np.roll(points, k, axis=1) for k in range(3)])
+    points /= np.linalg.norm(points[0])
+    near = 1.3
+    faces = [
+        (i, j, k)
+        for i in range(12)
+        for j in range(i + 1, 12)
+        for k in range(j + 1, 12)
+        if max(np.linalg.norm(points[a] - points[b]) for a, b in ((i, j), (j, k), (i, k))) < near
+    ]
+    corners = points[np.array(faces)]
+    flip = (
+        np.einsum("ti,ti->t", np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), corners[:, 0]) < 0
+    )
+    corners[flip] = corners[flip][:, ::-1]
+    for _ in range(level):
+        a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+        ab, bc, ca = ((p + q) / np.linalg.norm(p + q, axis=1, keepdims=True) for p, q in ((a, b), (b, c), (c, a)))
+        corners = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+    if rng is not None:
+        unique, owner = np.unique(np.round(corners.reshape(-1, 3), 5), axis=0, return_inverse=True)
+        swell = 1.0 + roughness * rng.uniform(-1.0, 1.0, len(unique))
+        corners = (unique * swell[:, None])[owner.reshape(-1)].reshape(-1, 3, 3)
+    return corners * np.array(radius) + np.array(center)
