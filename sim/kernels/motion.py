@@ -61,7 +61,8 @@ def shift_path(
             path_lane[b, i] = wp.vec4i(path[1], path[2], path[3], tail)
             return path[1]
     if found:
-        drawn = draw_successor(lanes, tail, random_key(seed, PATH, i, tick), tail, wheelbase)
+        # Drawn by place in the path, not by lane number: that depends on the other maps of the graph.
+        drawn = draw_successor(lanes, tail, random_key(seed, PATH, i, tick), 0, wheelbase)
         found = drawn >= 0
         tail = wp.where(found, drawn, tail)
     for k in range(3):
@@ -89,7 +90,7 @@ def draw_path(
     tail = int(lane)
     for k in range(1, 4):
         if found:
-            drawn = draw_successor(lanes, tail, key, tail, wheelbase)
+            drawn = draw_successor(lanes, tail, key, k, wheelbase)
             found = drawn >= 0
             tail = wp.where(found, drawn, tail)
         path[k] = tail
