@@ -86,7 +86,8 @@ class Episodes:
         self._mark_m.masked_fill_(mask, 0.0)
         self._mark_tick.masked_fill_(mask, 0)
         self._progress_m.masked_fill_(mask, 0.0)
-        self._sense()
+        self.simulator.sense_reset()
+        self.percept = oracle_percept(self._boxes, self.ego.time_s)
 
     def step(self, ego: Action) -> Outcome:
         """Drive one tick with the egos' commands (B, 1) and judge where that led. Starts no new episode."""
@@ -97,7 +98,8 @@ class Episodes:
 
     def _sense(self) -> None:
         self.route, self.ego = self.simulator.route(), self.simulator.ego_state()
-        self.percept = oracle_percept(self.simulator.boxes_3d(), self.ego.time_s)
+        self._boxes = self.simulator.boxes_3d()
+        self.percept = oracle_percept(self._boxes, self.ego.time_s)
 
     def _judge(self) -> Outcome:
         state, length = self.simulator.state, self.simulator.world.route_length_m

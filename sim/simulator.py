@@ -147,6 +147,11 @@ class Simulator:
             self._boxes_launch.launch()
         return self._boxes
 
+    def sense_reset(self) -> None:
+        """Bring route, odometry and boxes up to date in the worlds last reset; the other rows stay as sensed."""
+        for launch in self._sense_reset_launches:
+            launch.launch()
+
     def observe_all(self) -> torch.Tensor:
         """An observation of every actor (B, N, OBSERVATION_SIZE): itself, its path, its 8 nearest.
 
@@ -183,6 +188,7 @@ class Simulator:
         tensors |= {f"action_{f.name}": getattr(self._action, f.name) for f in fields(Action)}
         tensors |= self._private
         tensors |= {"mask": self._mask, "new_seed": self._new_seed, "new_map": self._new_map}
+        tensors["everyone"] = self._everyone
         tensors |= {"wants_control": self._wants_control, "observation": self._observation}
         for alias in ("speed_factor", "walk_speed_mps"):
             tensors[alias] = self.world.desired_speed_factor
@@ -206,21 +212,23 @@ class Simulator:
         """Record every launch once; `step` and `reset` only replay them."""
         self._bound = self._views()
         b, n, p = self.worlds, self.actors, self.people
-        settle = [
-            self._launch(order.enter_vehicles, (b, n)),
-            *([self._launch(people.enter_people, (b, p))] if p else []),
-            self._launch(order.sort_keys, b, key="entry_key"),
-            self._launch(order.sort_keys, b, key="x_key", sorted_key="sorted_x", rank="rank_x"),
-        ]
-        collide = self._launch(collision.find_collisions, (b, n))
+
+        def settle(mask: str) -> list[Any]:
+            return [
+                self._launch(order.enter_vehicles, (b, n), mask=mask),
+                *([self._launch(people.enter_people, (b, p), mask=mask)] if p else []),
+                self._launch(order.sort_keys, b, key="entry_key", mask=mask),
+                self._launch(order.sort_keys, b, key="x_key", sorted_key="sorted_x", rank="rank_x", mask=mask),
+            ]
+
         self._step_launches = [
             self._launch(traffic.plan_traffic, (b, n)),
             self._launch(motion.move_traffic, (b, n)),
             self._launch(motion.move_controlled, (b, n)),
             *([self._launch(people.walk, (b, p))] if p else []),
             self._launch(respawn.respawn, b),
-            *settle,
-            collide,
+            *settle("everyone"),
+            self._launch(collision.find_collisions, (b, n), mask="everyone"),
         ]
         self._reset_launches = [
             self._launch(spawn.spawn_ego, b),
@@ -228,14 +236,20 @@ class Simulator:
             self._launch(spawn.spawn_vehicles, b),
             *([self._launch(spawn_people.spawn_people, (b, p))] if p else []),
             self._launch(spawn.clear_rest, (b, n)),
-            *settle,
+            *settle("mask"),
             self._launch(respawn.settle_speeds, (b, n)),
-            *settle,
-            collide,
+            *settle("mask"),
+            self._launch(collision.find_collisions, (b, n)),
         ]
-        self._route_launch = self._launch(sense.sense_route, (b, ROUTE_POINTS), self._route)
+        self._route_launch = self._launch(sense.sense_route, (b, ROUTE_POINTS), self._route, mask="everyone")
         self._ego_launch = self._launch(sense.sense_ego, b, self._ego)
-        self._boxes_launch = self._launch(sense.sense_boxes, (b, n - 1), self._boxes) if n > 1 else None
+        boxes = (sense.sense_boxes, (b, n - 1), self._boxes)
+        self._boxes_launch = self._launch(*boxes, mask="everyone") if n > 1 else None
+        self._sense_reset_launches = [
+            self._launch(sense.sense_route, (b, ROUTE_POINTS), self._route),
+            self._ego_launch,
+            *([self._launch(*boxes)] if n > 1 else []),
+        ]
         self._observe_launch = self._launch(sense.observe_actors, (b, n))
 
     def _empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -296,6 +310,7 @@ class Simulator:
         b, n, p = self.worlds, self.actors, max(self.people, 1)
         empty, i32, i64 = self._empty, torch.int32, torch.int64
         self._mask, self._new_seed, self._new_map = empty(b, dtype=torch.bool), empty(b, dtype=i64), empty(b, dtype=i32)
+        self._everyone = torch.ones(b, dtype=torch.bool, device=self.device)
         self._private = {
             "box": empty(b, n, 4),
             "x_key": empty(b, n, dtype=i64),

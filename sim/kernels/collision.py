@@ -61,6 +61,7 @@ def find_collisions(
     # State
     valid: wp.array2d(dtype=wp.bool),
     # In
+    mask: wp.array(dtype=wp.bool),
     box: wp.array2d(dtype=wp.vec4),
     sorted_x: wp.array2d(dtype=wp.int64),
     rank_x: wp.array2d(dtype=wp.int32),
@@ -71,6 +72,8 @@ def find_collisions(
 ):
     """Flags of every actor; the other one is named by its lowest index."""
     b, i = wp.tid()
+    if not mask[b]:
+        return
     if not valid[b, i]:
         collided_out[b, i] = False
         collided_with_out[b, i] = 0

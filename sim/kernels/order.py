@@ -64,6 +64,8 @@ def enter_vehicles(
     path_lane: wp.array2d(dtype=wp.vec4i),
     lane_s_m: wp.array2d(dtype=float),
     lane_lateral_m: wp.array2d(dtype=float),
+    # In
+    mask: wp.array(dtype=wp.bool),
     # Out
     box_out: wp.array2d(dtype=wp.vec4),
     x_key_out: wp.array2d(dtype=wp.int64),
@@ -75,6 +77,8 @@ def enter_vehicles(
     A vehicle enters its own lane and, while its body reaches over the edge, the lane beside it.
     """
     b, i = wp.tid()
+    if not mask[b]:
+        return
     second = i + wp.int32(valid.shape[1])
     if not valid[b, i]:
         x_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
@@ -128,6 +132,7 @@ def enter_vehicles(
 @wp.kernel
 def sort_keys(
     # In
+    mask: wp.array(dtype=wp.bool),
     key: wp.array2d(dtype=wp.int64),
     # Out
     sorted_key_out: wp.array2d(dtype=wp.int64),
@@ -135,6 +140,8 @@ def sort_keys(
 ):
     """Insertion sort of each world's keys, starting from last tick's order; `rank_out` is the inverse."""
     b = wp.tid()
+    if not mask[b]:
+        return
     count = sorted_key_out.shape[1]
     for k in range(count):
         x = key[b, key_slot(sorted_key_out[b, k])]

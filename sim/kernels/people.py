@@ -235,12 +235,16 @@ def enter_people(
     valid: wp.array2d(dtype=wp.bool),
     walk_s_m: wp.array2d(dtype=float),
     speed_mps: wp.array2d(dtype=float),
+    # In
+    mask: wp.array(dtype=wp.bool),
     # Out
     entry_out: wp.array2d(dtype=wp.vec4),
     entry_key_out: wp.array2d(dtype=wp.int64),
 ):
     """People on a lane, or about to step into it, stand in its order like a stopped vehicle; at most two lanes each."""
     b, p = wp.tid()
+    if not mask[b]:
+        return
     i = first_person + p
     actors = wp.int32(valid.shape[1])
     entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)

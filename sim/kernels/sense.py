@@ -34,6 +34,8 @@ def sense_route(
     lane_s_m: wp.array2d(dtype=float),
     lane_lateral_m: wp.array2d(dtype=float),
     route_index: wp.array(dtype=wp.int32),
+    # In
+    mask: wp.array(dtype=wp.bool),
     # Out
     xy_ego_m_out: wp.array2d(dtype=wp.vec2),
     speed_limit_mps_out: wp.array2d(dtype=float),
@@ -44,6 +46,8 @@ def sense_route(
 ):
     """Point p lies p * step ahead of the ego along its route, in its frame; points past the goal repeat the goal."""
     b, p = wp.tid()
+    if not mask[b]:
+        return
     index = int(route_index[b])
     lane = path_lane[b, 0][0]
     s = lane_s_m[b, 0]
@@ -116,6 +120,7 @@ def sense_boxes(
     yaw_world_rad: wp.array2d(dtype=float),
     speed_mps: wp.array2d(dtype=float),
     # In
+    mask: wp.array(dtype=wp.bool),
     box: wp.array2d(dtype=wp.vec4),
     # Out
     center_ego_m_out: wp.array2d(dtype=wp.vec3),
@@ -129,6 +134,8 @@ def sense_boxes(
 ):
     """Box k is actor k + 1 as seen from the ego; rows that are not valid are zero."""
     b, k = wp.tid()
+    if not mask[b]:
+        return
     i = k + 1
     valid_out[b, k] = valid[b, i]
     track_id_out[b, k] = i
