@@ -53,7 +53,7 @@ class Painter:
     discriminator_optimizer: torch.optim.Optimizer
     kinds: int
     examples: Tensor
-    stationary: Tensor  # (kinds,) bool: looks alike everywhere, may be shifted around its edges
+    laid_out: Tensor  # (kinds, 2) bool: the place along rows, along columns matters
 
 
 def train_gan(config: GanTraining, out: Path, seed: int, resume: Path | None, report: Callable[[dict], None]) -> Path:
@@ -99,8 +99,6 @@ class Trainer:
 
 def _painters(config: GanTraining, seed: int) -> list[Painter]:
     tiles = torch.stack([example_tiles(kind, config.examples, seed) for kind in TileKind])
-    # Windows stand where a wall expects them; all else may lie anywhere on the tile.
-    stationary = torch.tensor([kind != TileKind.FACADE for kind in TileKind])
     skies = example_skies(config.examples, seed)[None]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -111,8 +109,8 @@ def _painters(config: GanTraining, seed: int) -> list[Painter]:
         )
         sky_networks = sky_generator(), Encoder(SKY_PX, (16, 32, 48, 64)), Discriminator(1, (32, 48, 64, 96))
     return [
-        _painter("tiles", *tile_networks, config, tiles, stationary),
-        _painter("sky", *sky_networks, config, skies, torch.tensor([False])),
+        _painter("tiles", *tile_networks, config, tiles),
+        _painter("sky", *sky_networks, config, skies),
     ]
 
 
@@ -123,7 +121,6 @@ def _painter(
     discriminator: Discriminator,
     config: GanTraining,
     examples: Tensor,
-    stationary: Tensor,
 ) -> Painter:
     def optimizer(*networks: nn.Module) -> torch.optim.Optimizer:
         parameters = [p for network in networks for p in network.parameters()]
@@ -131,7 +128,17 @@ def _painter(
 
     average = copy.deepcopy(generator).requires_grad_(False)
     optimizers = optimizer(generator, encoder), optimizer(discriminator)
-    return Painter(name, generator, average, encoder, discriminator, *optimizers, len(examples), examples, stationary)
+    return Painter(
+        name,
+        generator,
+        average,
+        encoder,
+        discriminator,
+        *optimizers,
+        len(examples),
+        examples,
+        generator.laid_out.flatten(1),
+    )
 
 
 def _step(painters: list[Painter], config: GanTraining, seed: int, step: int) -> dict[str, Tensor]:
@@ -163,7 +170,7 @@ def _train_painter(painter: Painter, batch: int, stream: torch.Generator, turn: 
         )
     fake, fake_kind = fake.float(), torch.cat((kind[:half], kind[: batch - half]))
     critic = _critic_step(painter, real, kind, fake.detach(), fake_kind, turn % PENALTY_EVERY == 0)
-    repaint = _repaint_loss(real[:half], fake[:half], painter.stationary[kind[:half]])
+    repaint = _repaint_loss(real[:half], fake[:half], painter.laid_out[kind[:half]])
     generator = _generator_step(painter, real, kind, fake, fake_kind, repaint)
     _follow(painter, min(EMA, (1 + turn) / (10 + turn)))
     return {"discriminator_loss": critic, "generator_loss": generator, "repaint_loss": repaint.detach()}
@@ -173,22 +180,27 @@ def _mixed() -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=USE_BFLOAT16)
 
 
-def _repaint_loss(real: Tensor, fake: Tensor, stationary: Tensor) -> Tensor:
-    """How badly examples (n, 3, H, W) were repainted: pixels and colour, and contrast by scale and direction.
+def _repaint_loss(real: Tensor, fake: Tensor, laid_out: Tensor) -> Tensor:
+    """How badly examples (n, 3, H, W) were repainted at four scales: their colours and their contrasts.
 
-    Layouts are compared place by place; of stationary textures only the mean over the picture counts.
+    `laid_out` (n, 2) says what is compared: façades place by place, skies row by row (where clouds stand is up to the
+    painter), stationary textures as a whole.
     """
-    layout = (~stationary).to(real.dtype)
     loss = torch.zeros(())
     for level in range(4):
-        pixels = (fake - real).abs().mean((1, 2, 3))
-        contrast = _contrasts(fake) - _contrasts(real)
-        local = F.avg_pool2d(contrast, max(1, 8 >> level)).abs().mean((1, 2, 3))
-        overall = contrast.mean((2, 3)).abs().mean(1)
-        loss = loss + (layout * (pixels + local) + (1.0 - layout) * 3.0 * overall).mean()
+        cells = max(1, 8 >> level)
+        contrast = F.avg_pool2d(_contrasts(fake) - _contrasts(real), cells)
+        loss = loss + (_difference(fake - real, laid_out) + 2.0 * _difference(contrast, laid_out)).mean()
         real, fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
-    color = (real.mean((2, 3)) - fake.mean((2, 3))).abs().mean()
-    return loss / 4.0 + color
+    return loss / 4.0
+
+
+def _difference(gap: Tensor, laid_out: Tensor) -> Tensor:
+    """(n,): mean size of the gap (n, C, H, W) after averaging it over the axes along which place does not matter."""
+    by_place = gap.abs().mean((1, 2, 3))
+    by_row = gap.mean(3).abs().mean((1, 2))
+    overall = gap.mean((2, 3)).abs().mean(1)
+    return torch.where(laid_out[:, 1], by_place, torch.where(laid_out[:, 0], by_row, overall))
 
 
 def _contrasts(picture: Tensor) -> Tensor:
@@ -292,7 +304,7 @@ def _draw_real(painter: Painter, kind: Tensor, stream: torch.Generator) -> Tenso
     pick = torch.randint(count, (len(kind),), generator=stream)
     mirror = torch.rand(len(kind), generator=stream) < 0.5
     shift = torch.stack([torch.randint(size, (len(kind),), generator=stream) for size in (rows, columns)], dim=1)
-    shift *= painter.stationary[kind, None]
+    shift *= ~painter.laid_out[kind].any(1, keepdim=True)
     pictures = []
     for k, i, flip, (down, right) in zip(kind.tolist(), pick.tolist(), mirror.tolist(), shift.tolist()):
         picture = painter.examples[k, i].roll((down, right), dims=(1, 2))
