@@ -326,19 +326,23 @@ def _foliage(rng: Rng) -> Image:
     cluster = _noise(rng, size, size, 1.3, 2.0)
     count = int(26000 / length**2)
     for layer in range(3):
-        bright = (0.45, 0.8, 1.15)[layer]
         odds = np.exp((0.2, 0.7, 1.1)[layer] * cluster).ravel()
-        for place in rng.choice(size * size, count, p=odds / odds.sum()):
-            color = leaf * bright * rng.uniform(0.75, 1.3) + _rgb(0.05, 0.06, 0.0) * (rng.random() < 0.2) * layer
-            _leaf(image, rng, float(place % size), float(place // size), length * rng.uniform(0.7, 1.2), slim, color)
+        places = rng.choice(size * size, count, p=odds / odds.sum())
+        shades = (0.45, 0.8, 1.15)[layer] * rng.uniform(0.75, 1.3, (count, 1)) * leaf
+        shades = shades + (rng.random((count, 1)) < 0.2) * layer * _rgb(0.05, 0.06, 0.0)
+        grown, angles = length * rng.uniform(0.7, 1.2, count), rng.uniform(0.0, 180.0, count)
+        lit, dim = np.minimum(shades * 1.12, 1.0).tolist(), (shades * 0.72).tolist()
+        for i, (place, long, angle) in enumerate(zip(places.tolist(), grown.tolist(), angles.tolist())):
+            axes = (max(1, round(long / 2)), max(1, round(long * slim / 2)))
+            _leaf(image, place % size, place // size, axes, angle, (lit[i], dim[i]))
     if rng.random() < 0.15:
         _dots(image, rng, _color(rng, [(0.95, 0.85, 0.88), (0.96, 0.95, 0.9), (0.85, 0.3, 0.25)]), 60, 2.0)
     return image
 
 
-def _leaf(image: Image, rng: Rng, x: float, y: float, length: float, slim: float, color: np.ndarray) -> None:
-    angle, axes = float(rng.uniform(0, 180)), (max(1, round(length / 2)), max(1, round(length * slim / 2)))
-    lit, dim = np.minimum(color * 1.12, 1.0).tolist(), (color * 0.72).tolist()
+def _leaf(image: Image, x: int, y: int, axes: tuple[int, int], angle: float, colors: tuple[list, list]) -> None:
+    """An ellipse of the first colour over its own shadow in the second, both half-`axes` large."""
+    lit, dim = colors
 
     def draw(px: float, py: float) -> None:
         cv2.ellipse(image, (int(px) + 1, int(py) + 1), axes, angle, 0, 360, dim, -1)

@@ -5,6 +5,7 @@ each level 7x7 patches are projected on random directions and the sorted project
 sets are normalised by the statistics of the first one, so that a wrong colour counts.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -61,31 +62,32 @@ def _patches(level: Tensor, stream: torch.Generator) -> Tensor:
     return windows[picture, :, row, column].flatten(1)
 
 
-def distances(tiles: Generator, sky: Generator, seed: int, count: int = HELD_OUT) -> dict[str, float]:
+@dataclass(frozen=True)
+class HeldOut:
+    """Drawn pictures (count, 3, H, W) by class name, tiles in the order of TileKind and then the sky."""
+
+    pictures: dict[str, Tensor]
+    count: int
+    seed: int
+
+
+def held_out(seed: int, count: int) -> HeldOut:
+    """Pictures that no training run sees: those draw from seeds below 2^31."""
+    unseen = seed + 2**32
+    pictures = {kind.name.lower(): example_tiles(kind, count, unseen) for kind in TileKind}
+    return HeldOut(pictures | {"sky": example_skies(count, unseen)}, count, seed)
+
+
+def distances(tiles: Generator, sky: Generator, reference: HeldOut) -> dict[str, float]:
     """Sliced Wasserstein distance between painted and held-out drawn pictures by class name."""
+    networks = [(tiles, int(kind)) for kind in TileKind] + [(sky, 0)]
     return {
-        name: sliced_wasserstein(reference, _paint(network, kind, count, seed))
-        for name, network, kind, reference in _held_out(tiles, sky, seed, count)
+        name: sliced_wasserstein(drawn, _paint(network, kind, reference.count, reference.seed))
+        for (name, drawn), (network, kind) in zip(reference.pictures.items(), networks)
     }
 
 
-def distances_of_data(seed: int, count: int = HELD_OUT) -> dict[str, float]:
-    """The same between two held-out sets of drawn pictures: what a perfect painter would reach."""
-    first = _held_out(None, None, seed, count)
-    second = _held_out(None, None, seed + 1, count)
-    return {a[0]: sliced_wasserstein(a[3], b[3]) for a, b in zip(first, second)}
-
-
-def _held_out(
-    tiles: Generator | None, sky: Generator | None, seed: int, count: int
-) -> list[tuple[str, Generator | None, int, Tensor]]:
-    unseen = seed + 2**32  # training draws from seeds below 2^31
-    sets = [(kind.name.lower(), tiles, int(kind), example_tiles(kind, count, unseen)) for kind in TileKind]
-    return [*sets, ("sky", sky, 0, example_skies(count, unseen))]
-
-
-def _paint(network: Generator | None, kind: int, count: int, seed: int) -> Tensor:
-    assert network is not None
+def _paint(network: Generator, kind: int, count: int, seed: int) -> Tensor:
     kinds = torch.full((count,), kind)
     latent, noise = network.draw_inputs(kinds, torch.Generator().manual_seed(seed))
     with torch.inference_mode():
@@ -97,12 +99,12 @@ def write_model_card(
 ) -> dict[str, dict]:
     """Measure `weights` against held-out pictures and write the model card; the figures by column, then class."""
     tiles, sky = load_generators(weights)
-    count = min(HELD_OUT, config.examples)
+    first, second = (held_out(start, min(HELD_OUT, config.examples)) for start in (seed, seed + 2**31))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        untrained = distances(tile_generator(), sky_generator(), seed, count)
-    trained, data = distances(tiles, sky, seed, count), distances_of_data(seed, count)
-    columns = {"untrained": untrained, "trained": trained, "data": data}
+        untrained = distances(tile_generator(), sky_generator(), first)
+    data = {name: sliced_wasserstein(drawn, second.pictures[name]) for name, drawn in first.pictures.items()}
+    columns = {"untrained": untrained, "trained": distances(tiles, sky, first), "data": data}
     parameters = sum(p.numel() for network in (tiles, sky) for p in network.parameters())
     rows = [f"| {name} | " + " | ".join(f"{c[name]:.4f}" for c in columns.values()) + " |" for name in untrained]
     text = _CARD.format(
@@ -113,7 +115,7 @@ def write_model_card(
         speed=f"{config.steps / seconds:.2f}" if seconds > 0 else "-",
         workers=workers,
         rows="\n".join(rows),
-        held_out=count,
+        held_out=first.count,
         **config.model_dump(),
     )
     partial = card.with_name(card.name + ".part")

@@ -188,18 +188,19 @@ def _repaint_loss(real: Tensor, fake: Tensor, laid_out: Tensor) -> Tensor:
     """
     loss = torch.zeros(())
     for level in range(4):
-        cells = max(1, 8 >> level)
-        contrast = F.avg_pool2d(_contrasts(fake) - _contrasts(real), cells)
-        loss = loss + (_difference(fake - real, laid_out) + 2.0 * _difference(contrast, laid_out)).mean()
+        contrasts = [F.avg_pool2d(_contrasts(picture), max(1, 8 >> level)) for picture in (real, fake)]
+        loss = loss + (_difference(real, fake, laid_out) + 2.0 * _difference(*contrasts, laid_out)).mean()
         real, fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
     return loss / 4.0
 
 
-def _difference(gap: Tensor, laid_out: Tensor) -> Tensor:
-    """(n,): mean size of the gap (n, C, H, W) after averaging it over the axes along which place does not matter."""
-    by_place = gap.abs().mean((1, 2, 3))
-    by_row = gap.mean(3).abs().mean((1, 2))
-    overall = gap.mean((2, 3)).abs().mean(1)
+def _difference(real: Tensor, fake: Tensor, laid_out: Tensor) -> Tensor:
+    """(n,): mean difference of two (n, C, H, W); of their means and deviations along the axes where place is free."""
+    by_place = (fake - real).abs().mean((1, 2, 3))
+    moments = [(x.mean(3), (x.var(3) + 1e-5).sqrt()) for x in (real, fake)]
+    by_row = sum((b - a).abs().mean((1, 2)) for a, b in zip(*moments))
+    moments = [(x.mean((2, 3)), (x.var((2, 3)) + 1e-5).sqrt()) for x in (real, fake)]
+    overall = sum((b - a).abs().mean(1) for a, b in zip(*moments))
     return torch.where(laid_out[:, 1], by_place, torch.where(laid_out[:, 0], by_row, overall))
 
 

@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 from configs.schema import GanTraining
 from sim.gan import load_generators
 from sim.gan_data import SKY_PX, TILE_PX, TileKind, example_skies, example_tiles
-from sim.gan_quality import distances, sliced_wasserstein
+from sim.gan_quality import distances, held_out, sliced_wasserstein
 from sim.gan_training import CARD, CHECKPOINT, Trainer, train_gan
 
 TINY = GanTraining(steps=2, batch=4, learning_rate=1e-3, examples=3, checkpoint_every=1)
@@ -111,9 +111,10 @@ def test_a_short_run_learns(tmp_path: Path):
     config = GanTraining(steps=40, batch=8, learning_rate=1e-3, examples=12, checkpoint_every=40)
     trainer = Trainer(config, seed=0)
     tiles, sky = (painter.generator for painter in trainer.painters)
-    before = distances(tiles, sky, seed=0, count=12)
+    reference = held_out(seed=0, count=12)
+    before = distances(tiles, sky, reference)
     trainer.run(tmp_path, None, lambda _: None)
-    after = distances(*load_generators(tmp_path / "gan.safetensors"), seed=0, count=12)
+    after = distances(*load_generators(tmp_path / "gan.safetensors"), reference)
     assert sum(after.values()) < 0.7 * sum(before.values()), (before, after)
 
 
