@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 CELL_M = 0.5  # of the distance rasters
-FINE_M = 0.25  # of the masks they are made from
+FINE_M = 0.25  # of the cover that they are made from
+PARTS = 4  # per axis: into so many small pixels a fine one is split to measure its cover
 MARGIN_M = 12.0
 REACH_M = 8.0  # distances are clipped to this
 UNIT_M = 1.0 / 2048.0  # of the stored distances
@@ -95,26 +96,39 @@ class MarkingRaster:
     paint: np.ndarray  # (S, 2) dash length, colour (0 white, YELLOW)
 
 
-def _fill(mask: np.ndarray, strips: Sequence[Strip], origin: np.ndarray) -> None:
-    """Fill each lane's quads into a mask of FINE_M pixels."""
+def _cover(strips: Sequence[Strip], origin: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """How much of each FINE_M pixel the lanes cover, 0 to 255, as (rows, columns)."""
+    mask = np.zeros((shape[0] * PARTS, shape[1] * PARTS), np.uint8)
     fraction = 1 << 6
     for strip in strips:
         ring = np.concatenate([strip.left_xy_world_m, strip.right_xy_world_m[::-1]])
-        pixels = np.rint(((ring - origin) / FINE_M - 0.5) * fraction).astype(np.int32)
+        pixels = np.rint(((ring - origin) / FINE_M * PARTS - 0.5) * fraction).astype(np.int32)
         half = len(strip.left_xy_world_m)
         # In short pieces: a lane that comes back over itself must not cancel out.
         for start in range(0, half - 1, 8):
             left, right = pixels[:half][start : start + 9], pixels[half:][::-1][start : start + 9]
             cv2.fillPoly(mask, [np.concatenate([left, right[::-1]])], 255, shift=6)
+    return cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA)
 
 
-def _signed_m(mask: np.ndarray) -> np.ndarray:
-    """Signed distance in metres to a mask's edge, inside positive, at every second fine pixel."""
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)
-    outside = cv2.distanceTransform(255 - mask, cv2.DIST_L2, cv2.DIST_MASK_5)
-    signed = cv2.subtract(np.maximum(inside - 0.5, 0.0), np.maximum(outside - 0.5, 0.0))
-    # Averages the staircase of the mask away. Polygons fill the pixels on their outline too: half a pixel less.
-    return (cv2.GaussianBlur(signed, (0, 0), 1.4)[::2, ::2] - 0.5) * FINE_M
+def _signed_m(cover: np.ndarray) -> np.ndarray:
+    """Signed distance in metres to the edge of what is covered, inside positive, at every second fine pixel.
+
+    The edge runs through the pixels that are covered in part; their cover tells where (Gustavson and Strand 2011,
+    "Anti-aliased Euclidean distance transform"), so that kerbs oblique to the grid come out straight.
+    """
+    inside = (cover >= 128).astype(np.uint8)
+    rim = (inside == 1) & (cv2.erode(inside, np.ones((3, 3), np.uint8)) == 0)
+    edge = ((cover > 0) & (cover < 255)) | rim
+    if not edge.any():
+        return np.full(cover[::2, ::2].shape, -REACH_M, np.float32)
+    distance, label = cv2.distanceTransformWithLabels(
+        1 - edge.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    offset = np.zeros(label.max() + 1, np.float32)
+    offset[label[edge]] = cover[edge] / np.float32(255.0) - 0.5
+    signed = np.where(inside == 1, distance, -distance) + offset[label]
+    return cv2.GaussianBlur(signed, (0, 0), 1.0)[::2, ::2] * np.float32(FINE_M)
 
 
 def rasterise_ground(strips: Sequence[Strip]) -> GroundRaster:
@@ -126,14 +140,12 @@ def rasterise_ground(strips: Sequence[Strip]) -> GroundRaster:
     points = np.concatenate([p for s in paved + walked for p in (s.left_xy_world_m, s.right_xy_world_m)])
     origin = np.floor(points.min(axis=0) - MARGIN_M)
     columns, rows = (2 * np.ceil((points.max(axis=0) + MARGIN_M - origin) / CELL_M)).astype(int)
-    road, side = np.zeros((rows, columns), np.uint8), np.zeros((rows, columns), np.uint8)
-    _fill(road, paved, origin)
-    _fill(side, walked, origin)
+    road, side = (_cover(kind, origin, (rows, columns)) for kind in (paved, walked))
     reach = 2 * round(CLOSING_M / FINE_M) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     road = cv2.morphologyEx(road, cv2.MORPH_CLOSE, disc)
     if walked:
-        side = cv2.morphologyEx(cv2.bitwise_or(side, road), cv2.MORPH_CLOSE, disc)
+        side = cv2.morphologyEx(cv2.add(side, road), cv2.MORPH_CLOSE, disc)
     road_m = _signed_m(road)
     return GroundRaster(origin + 0.5 * FINE_M, road_m, _signed_m(side) if walked else np.full_like(road_m, -REACH_M))
 
