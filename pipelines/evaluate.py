@@ -23,7 +23,7 @@ from pipelines.runs import claim, default_folder, machine, run_folder, versions,
 from pipelines.scores import Scorer
 from pipelines.sight import detector_weights, make_sight
 from pipelines.tables import csv_text, print_table
-from pipelines.worlds import check_inputs, make_simulator, make_worlds
+from pipelines.worlds import batches_by_map, check_inputs, make_simulator, make_worlds
 
 PARTS = ".parts"
 Row = dict[str, Any]
@@ -50,7 +50,11 @@ def evaluate_agents(experiment: Experiment, folder: Path) -> list[Row]:
         batches = fan_out_resumable(
             drive_batch, tasks, folder / PARTS, experiment.workers, lambda count: report(count, len(tasks))
         )
-    episodes = [row for batch in batches for row in batch]
+    drivers = [(agent, percept) for percept in settings.perceptions for agent in settings.agents]
+    episodes = sorted(
+        (row for batch in batches for row in batch),
+        key=lambda row: (drivers.index((row["agent"], row["perception"])), row["seed"]),
+    )
     table = [
         {"agent": Path(agent).stem, "percept": Path(percept).stem, **summary(rows)}
         for percept in settings.perceptions
@@ -65,12 +69,13 @@ def evaluate_agents(experiment: Experiment, folder: Path) -> list[Row]:
 
 def _tasks(experiment: Experiment) -> dict[str, Any]:
     settings = experiment.evaluate
+    batches = batches_by_map(experiment, settings.first_seed, settings.episodes, settings.batch)
     tasks: dict[str, Any] = {}
     for p, percept in enumerate(settings.perceptions):
         for a, agent in enumerate(settings.agents):
-            for first in range(0, settings.episodes, settings.batch):
-                seeds = [settings.first_seed + i for i in range(first, min(first + settings.batch, settings.episodes))]
-                tasks[f"{p}{Path(percept).stem}-{a}{Path(agent).stem}-{first:06d}"] = (
+            for index, numbers in enumerate(batches):
+                seeds = [settings.first_seed + number for number in numbers]
+                tasks[f"{p}{Path(percept).stem}-{a}{Path(agent).stem}-{index:06d}"] = (
                     experiment,
                     agent,
                     percept,

@@ -22,6 +22,7 @@ from pipelines.report import BLUE, GREEN, ORANGE, Card, figure_html, page, table
 from pipelines.runs import claim, machine, versions, write_json, write_text
 from pipelines.sight import detector_weights
 from pipelines.tables import print_table
+from pipelines.worlds import batches_by_map
 
 PARTS = ".parts"
 MIN_SCORE = 0.02  # before average precision hardly anything is cut
@@ -35,10 +36,8 @@ def evaluate_detector(experiment: Experiment, folder: Path) -> dict[str, Any]:
     detector = load_detector(weights)
     claim(experiment, folder, ("scores.json",))
     first, count, size = experiment.evaluate.first_seed, experiment.evaluate.episodes, experiment.render.batch
-    tasks = {
-        f"{start:06d}": (experiment, str(weights), first, start, min(size, count - start))
-        for start in range(0, count, size)
-    }
+    batches = batches_by_map(experiment, first, count, size)
+    tasks = {f"{index:06d}": (experiment, str(weights), first, numbers) for index, numbers in enumerate(batches)}
     with progress("evaluate detector", "scenes") as report:
         parts = fan_out_resumable(
             detect_batch,
@@ -65,14 +64,14 @@ def evaluate_detector(experiment: Experiment, folder: Path) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def detect_batch(task: tuple[Experiment, str, int, int, int]) -> Row:
+def detect_batch(task: tuple[Experiment, str, int, list[int]]) -> Row:
     """Draw one batch of held-out scenes and detect in each picture alone, so that the batch changes nothing."""
-    experiment, weights, first_seed, start, count = task
-    frame, truth, worlds = draw_scenes(experiment, [first_seed + start + i for i in range(count)])
+    experiment, weights, first_seed, numbers = task
+    frame, truth, worlds = draw_scenes(experiment, [first_seed + number for number in numbers])
     detector = load_detector(Path(weights)).fused()
     images, annotations, detections = [], [], []
-    for row in range(count):
-        image_id = start + row + 1
+    for row, number in enumerate(numbers):
+        image_id = number + 1
         seed, weather, road = int(worlds.seeds[row]), worlds.weathers[row], worlds.places[row]
         images.append(coco_image(frame.camera, image_id, f"{image_id}.png", seed, weather, road=road))
         annotations += coco_annotations(frame.camera, truth.boxes_2d, truth.boxes_3d, row, image_id, 1)
@@ -102,10 +101,13 @@ def latency_ms(detector: Detector, experiment: Experiment, batch: int) -> dict[s
 
 
 def _joined(parts: list[Row]) -> tuple[Row, list[Row]]:
-    images = [image for part in parts for image in part["images"]]
-    annotations = [entry for part in parts for entry in part["annotations"]]
+    """Truth and detections in the order of the scenes."""
+    images = sorted((image for part in parts for image in part["images"]), key=lambda image: image["id"])
+    annotations = sorted((entry for part in parts for entry in part["annotations"]), key=lambda e: e["image_id"])
     numbered = [entry | {"id": index + 1} for index, entry in enumerate(annotations)]
-    return coco_document(images, numbered), [entry for part in parts for entry in part["detections"]]
+    return coco_document(images, numbered), sorted(
+        (entry for part in parts for entry in part["detections"]), key=lambda entry: entry["image_id"]
+    )
 
 
 def _rows(scores: Row) -> list[Row]:

@@ -137,14 +137,16 @@ class _Fan:
 
     def _collect(self) -> None:
         """Wait for one task in flight and file its result, or replace its worker if that died."""
+        from ray.exceptions import RayActorError, RayTaskError
+
         (reference, *_), _ = self._ray.wait(list(self._flight), num_returns=1)
         task, actor = self._flight.pop(reference)
         self._load[actor] -= 1
         try:
             self._finished[task] = self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
+        except RayTaskError as error:
             raise error.cause from error
-        except self._ray.exceptions.RayActorError as error:
+        except RayActorError as error:
             if self._attempts[task] > RETRIES:
                 raise RuntimeError(f"task {task} ended its worker {self._attempts[task]} times; giving up") from error
             self._replace(actor)
@@ -161,7 +163,7 @@ class _Fan:
         self._actors[actor] = self._actor_class.remote()
         tasks = [self._flight.pop(reference)[0] for reference in lost]
         self._load[actor] = 0
-        self._ray.kill(dead)
+        self._ray.kill(dead)  # type: ignore[arg-type]
         for task in tasks:
             self._attempts[task] -= 1  # it may not even have started
             self._submit(task)

@@ -22,12 +22,12 @@ from pipelines.runs import claim, default_folder, run_folder, versions, write_js
 from pipelines.worlds import (
     SEEDS_PER_BLOCK,
     Worlds,
+    batches_by_map,
     check_inputs,
     make_renderer,
     make_simulator,
     make_weather,
     make_worlds,
-    map_key,
 )
 from sim.types import GroundTruth, SensorFrame
 
@@ -53,11 +53,8 @@ def render_scenes(experiment: Experiment, folder: Path, report: Report) -> int:
     for name in ("images", "semantic"):
         (folder / name).mkdir(exist_ok=True)
     total, size = experiment.render.scenes, experiment.render.batch
-    # Scenes on the same map share a batch: compiling maps and planting scenery costs more than drawing a frame.
-    scenes = sorted(range(total), key=lambda scene: (map_key(experiment, experiment.seed + scene), scene))
-    tasks = {
-        f"{first:06d}": (experiment, str(folder), scenes[first : first + size]) for first in range(0, total, size)
-    }
+    batches = batches_by_map(experiment, experiment.seed, total, size)
+    tasks = {f"{index:06d}": (experiment, str(folder), scenes) for index, scenes in enumerate(batches)}
     parts = fan_out_resumable(
         render_batch, tasks, folder / PARTS, experiment.workers, lambda count: report(min(count * size, total), total)
     )
@@ -91,7 +88,7 @@ def draw_scenes(experiment: Experiment, seeds: list[int]) -> tuple[SensorFrame, 
     """
     worlds = make_worlds(experiment, seeds)
     simulator = make_simulator(experiment, worlds)
-    agent, action = ClassicalAgent(), empty_action(*simulator.world.kind.shape)
+    agent, action = ClassicalAgent(), empty_action(len(seeds), experiment.sim.actors)
     for _ in range(round(experiment.render.settle_s / experiment.sim.dt_s)):
         ego = simulator.ego_state()
         percept = oracle_percept(simulator.boxes_3d(), ego.time_s)

@@ -27,7 +27,7 @@ def video_writer(path: Path, width_px: int, height_px: int, fps: float) -> Itera
         sink = imageio_ffmpeg.write_frames(
             str(part),
             (width_px, height_px),
-            fps=fps,
+            fps=fps,  # type: ignore[arg-type]  # fractions are passed on to ffmpeg
             codec="libx264",
             pix_fmt_in="rgb24",
             macro_block_size=2,

@@ -66,6 +66,15 @@ def check_inputs(experiment: Experiment) -> None:
     textures(experiment.appearance)
 
 
+def batches_by_map(experiment: Experiment, first_seed: int, count: int, size: int) -> list[list[int]]:
+    """Numbers 0..count-1 of the worlds `first_seed` + number, in batches of `size` that share maps where they can.
+
+    Compiling a map and planting its scenery costs more than drawing a frame of it.
+    """
+    numbers = sorted(range(count), key=lambda number: (map_key(experiment, first_seed + number), number))
+    return [numbers[first : first + size] for first in range(0, count, size)]
+
+
 def weather_of_seed(experiment: Experiment, seed: int) -> WeatherName:
     """The configured weather, or one drawn by the seed."""
     return WEATHERS[(seed // 2) % len(WEATHERS)] if experiment.weather == "any" else experiment.weather
