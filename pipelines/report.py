@@ -26,7 +26,8 @@ h1{font-size:26px;margin:0 0 2px}h2{font-size:17px;margin:34px 0 10px}p.sub{marg
 .card span{color:#5b6b7d;font-size:13px}.card.good b{color:#15803d}.card.bad b{color:#b91c1c}
 video{width:100%;border-radius:10px;background:#10151c;display:block}
 .plot{background:#fff;border:1px solid #e1e7ee;border-radius:10px;padding:8px 10px;margin-bottom:14px}
-.pair>*{min-width:0;overflow:hidden}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:14px}
+.pair>*{min-width:0;overflow:hidden}.pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:14px}
+@media(max-width:900px){.pair{grid-template-columns:minmax(0,1fr)}}
 table{border-collapse:collapse;width:100%;background:#fff;border:1px solid #e1e7ee;font-variant-numeric:tabular-nums}
 th,td{padding:7px 12px;text-align:right;border-bottom:1px solid #edf1f5}th{color:#5b6b7d;font-weight:600;font-size:13px}
 th:first-child,td:first-child{text-align:left}details{margin-top:26px;color:#5b6b7d}pre{overflow:auto;font-size:12.5px}
