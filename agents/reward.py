@@ -12,12 +12,12 @@ from sim.types import EgoState, Route
 
 PER_METRE = 0.1
 SPEED_BAND_MPS = 4.0  # this far above the limit progress is worth nothing
-TTC_S = 2.0  # below, the factor falls linearly to `TTC_FLOOR`
+TTC_S = 3.0  # below, the factor falls linearly to `TTC_FLOOR`
 TTC_FLOOR = 0.3
 LANE_HALF_M = 1.4  # off the lane's middle by more, progress is worth nothing
 COMFORT_ACCEL_MPS2 = 3.5
 COMFORT_FLOOR = 0.6
-INFRACTION = 8.0  # what ending an episode badly costs, as much as 80 m of progress
+INFRACTION = 10.0  # what ending an episode badly costs, as much as 100 m of progress
 
 
 def speed_factor(speed_mps: torch.Tensor, limit_mps: torch.Tensor) -> torch.Tensor:

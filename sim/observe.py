@@ -7,8 +7,10 @@
 | 6..8               | lateral error (2 m), heading error (0.5 rad), remaining route, at most 100 m (100 m)           |
 | 9..11              | speed limit here, speed allowed by limits and bends ahead (20 m/s), allowed - speed (5 m/s)    |
 | 12..16             | lead: IDM acceleration (3 m/s^2), gap (30 m), its speed (20 m/s), found, closing speed / gap   |
-| 17 + 4 i           | route points `ROUTE_INDEX[i]`: x (50 m), y (25 m), limit (20 m/s), curvature (0.1 / m)         |
-| 65 + 16 j          | the `OBJECTS` nearest objects: present, x (50), y (25), vx, vy (20), length (10), width (3),    |
+| 17..20             | gap, at most 10 m (10 m), closing speed (10 m/s), deceleration to stop closing in 1 m before   |
+|                    | it (6 m/s^2), time gap, at most 4 s (4 s)                                                      |
+| 21 + 4 i           | route points `ROUTE_INDEX[i]`: x (50 m), y (25 m), limit (20 m/s), curvature (0.1 / m)         |
+| 69 + 16 j          | the `OBJECTS` nearest objects: present, x (50), y (25), vx, vy (20), length (10), width (3),   |
 |                    | cos yaw, sin yaw, kind one-hot (4), along the route (50), left of it (10), speed along it (20) |
 
 All are in the ego frame; nothing is a running statistic, so a policy needs no normaliser.
@@ -23,10 +25,11 @@ import warp as wp
 from sim.kernels import observe as kernels
 from sim.types import ROUTE_POINTS, EgoState, Percept, Route
 
-OBSERVATION_VERSION = 1
+OBSERVATION_VERSION = 2
 ROUTE_INDEX = (1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25, 30)
 OBJECTS = 8
-OBSERVATION_SIZE = 17 + 4 * len(ROUTE_INDEX) + 16 * OBJECTS
+EGO_FEATURES = 21
+OBSERVATION_SIZE = EGO_FEATURES + 4 * len(ROUTE_INDEX) + 16 * OBJECTS
 OBSERVATION_LIMIT = 10.0  # no entry is larger
 
 

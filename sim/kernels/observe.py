@@ -8,7 +8,7 @@ import warp as wp
 wp.set_module_options({"enable_backward": False})
 
 ROUTE_STEP_M = wp.constant(2.0)
-EGO_FEATURES = wp.constant(17)
+EGO_FEATURES = wp.constant(21)
 ROUTE_FEATURES = wp.constant(4)
 OBJECT_FEATURES = wp.constant(16)
 PERSON = wp.constant(3)
@@ -240,11 +240,18 @@ def observe(
     observation_out[b, 9] = scaled(limit, 20.0)
     observation_out[b, 10] = scaled(allowed_mps[b], 20.0)
     observation_out[b, 11] = scaled(allowed_mps[b] - speed, 5.0)
+    gap = lead[b][1]
+    found = lead[b][3]
+    closing = wp.max(speed - lead[b][2], 0.0) * found
     observation_out[b, 12] = wp.clamp(lead[b][0] / 3.0, -3.0, 3.0)
-    observation_out[b, 13] = scaled(lead[b][1], 30.0)
+    observation_out[b, 13] = scaled(gap, 30.0)
     observation_out[b, 14] = scaled(lead[b][2], 20.0)
-    observation_out[b, 15] = lead[b][3]
-    observation_out[b, 16] = wp.clamp(wp.max(speed - lead[b][2], 0.0) / wp.max(lead[b][1], 1.0), 0.0, 3.0) * lead[b][3]
+    observation_out[b, 15] = found
+    observation_out[b, 16] = wp.min(closing / wp.max(gap, 1.0), 3.0)
+    observation_out[b, 17] = wp.min(gap, 10.0) / 10.0
+    observation_out[b, 18] = scaled(closing, 10.0)
+    observation_out[b, 19] = wp.min(closing * closing / (2.0 * wp.max(gap - 1.0, 0.3)) / 6.0, 2.0)
+    observation_out[b, 20] = wp.min(gap / wp.max(speed, 1.0), 4.0) / 4.0
     for i in range(route_index.shape[0]):
         p = route_index[i]
         column = EGO_FEATURES + i * ROUTE_FEATURES
@@ -256,13 +263,13 @@ def observe(
         observation_out[b, column + 2] = scaled(ahead_limit, 20.0)
         observation_out[b, column + 3] = scaled(curvature_1pm[b, p], 0.1)
     # The nearest objects, by insertion into a short sorted list
-    found = int(0)
+    listed = int(0)
     for k in range(center_ego_m.shape[1]):
         if not object_valid[b, k]:
             continue
         c = center_ego_m[b, k]
         square = c[0] * c[0] + c[1] * c[1]
-        slot = found
+        slot = listed
         while slot > 0:
             o = center_ego_m[b, rank_out[b, slot - 1]]
             if o[0] * o[0] + o[1] * o[1] <= square:
@@ -272,11 +279,11 @@ def observe(
             slot -= 1
         if slot < objects:
             rank_out[b, slot] = k
-            found = wp.min(found + 1, objects)
+            listed = wp.min(listed + 1, objects)
     first = EGO_FEATURES + route_index.shape[0] * ROUTE_FEATURES
     for slot in range(objects):
         column = first + slot * OBJECT_FEATURES
-        if slot >= found:
+        if slot >= listed:
             for i in range(OBJECT_FEATURES):
                 observation_out[b, column + i] = 0.0
             continue

@@ -7,7 +7,7 @@ import torch
 from agents.classical import following_accel_mps2
 from agents.observation import Observer, observation_space
 from planning.route import allowed_speed_mps, along_and_lateral_m, curvature_1pm, route_coordinates, route_points
-from sim.observe import OBJECTS, OBSERVATION_SIZE, ROUTE_INDEX
+from sim.observe import EGO_FEATURES, OBJECTS, OBSERVATION_SIZE, ROUTE_INDEX
 
 
 def twin(percept, route, ego, lead, previous):
@@ -28,7 +28,9 @@ def twin(percept, route, ego, lead, previous):
         row += [float(route.lateral_m[b]) / 2, float(route.heading_rad[b]) / 0.5]
         row += [min(float(route.remaining_m[b]), 100.0) / 100, limit / 20, free / 20, (free - speed) / 5]
         row += [np.clip(float(lead.accel_mps2[b]) / 3, -3, 3), gap / 30, lead_speed / 20, found]
-        row += [np.clip(max(speed - lead_speed, 0.0) / max(gap, 1.0), 0, 3) * found]
+        closing = max(speed - lead_speed, 0.0) * found
+        row += [min(closing / max(gap, 1.0), 3.0), min(gap, 10.0) / 10, closing / 10]
+        row += [min(closing**2 / (2 * max(gap - 1.0, 0.3)) / 6, 2.0), min(gap / max(speed, 1.0), 4.0) / 4]
         for p in ROUTE_INDEX:
             x, y = points.xy_ego_m[b, p].tolist()
             ahead = float(route.speed_limit_mps[b, p]) if valid[p] else limit
@@ -109,5 +111,5 @@ def test_rows_are_the_same_alone_and_in_a_batch_and_masked_rows_stay(scene, row)
 def test_no_objects_at_all(scene):
     percept, route, ego = scene(4, objects=0)
     observation, lead = Observer(4)(percept, route, ego)
-    assert bool((observation[:, 17 + 4 * len(ROUTE_INDEX) :] == 0.0).all())
+    assert bool((observation[:, EGO_FEATURES + 4 * len(ROUTE_INDEX) :] == 0.0).all())
     assert not bool(lead.found.any())

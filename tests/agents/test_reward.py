@@ -39,9 +39,9 @@ def test_infractions_cost_and_arriving_does_not(quiet):
 def test_factors_follow_their_closed_forms(quiet):
     limit = torch.full((4,), 10.0)
     assert speed_factor(torch.tensor([5.0, 10.5, 12.5, 20.0]), limit).tolist() == pytest.approx([1.0, 1.0, 0.5, 0.0])
-    lead = Lead(torch.zeros(4), torch.tensor([20.0, 10.0, 0.0, 1.0]), torch.full((4,), 2.0), torch.ones(4).bool())
+    lead = Lead(torch.zeros(4), torch.tensor([30.0, 15.0, 0.0, 1.0]), torch.full((4,), 2.0), torch.ones(4).bool())
     lead.found[3] = False
-    ttc = ttc_factor(torch.full((4,), 12.0), lead)  # 2 s, 1 s, 0 s, nothing there
+    ttc = ttc_factor(torch.full((4,), 12.0), lead)  # 3 s, 1.5 s, 0 s, nothing there
     assert ttc.tolist() == pytest.approx([1.0, 0.65, 0.3, 1.0])
     ego = quiet[3]
     ego.accel_mps2[:] = torch.tensor([0.0, 1.5 * COMFORT_ACCEL_MPS2, -3.0 * COMFORT_ACCEL_MPS2])
