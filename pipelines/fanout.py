@@ -68,6 +68,7 @@ def ray_session(workers: int) -> Iterator[None]:
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # each worker would otherwise run uv again
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine needs more than the usual 60
     import ray
 
     if ray.is_initialized():  # a caller's session, which the caller ends
