@@ -4,9 +4,9 @@ Degrees, km/h and percentages live only here and are converted where they are re
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 RoadKind = Literal["rural", "highway", "town"]
 WeatherName = Literal["clear", "fog", "dusk"]
@@ -23,7 +23,9 @@ class RoadConfig(Section):
 
     map: Path | None = Field(default=None, description="OpenDRIVE file; overrides kind")
     kind: Literal[RoadKind, "any"] = Field(default="town", description="kind of generated road; any mixes them by seed")
-    pool: int = Field(default=32, ge=1, le=4096, description="how many different roads training and evaluation draw from")
+    pool: int = Field(
+        default=32, ge=1, le=4096, description="how many different roads training and evaluation draw from"
+    )
 
 
 class SimConfig(Section):
@@ -49,10 +51,17 @@ class CameraConfig(Section):
     supersample: int = Field(default=2, ge=1, le=4, description="colour samples per pixel and axis")
 
 
+def _listed(value: Any) -> Any:
+    """One path may stand for a list of one."""
+    return (value,) if isinstance(value, str | Path) else value
+
+
 class DetectorTraining(Section):
     """roadloop train detector."""
 
-    data: Path | None = Field(default=None, description="folder made by roadloop render; rendered first where not given")
+    data: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="folders made by roadloop render, or one; rendered first where none is given"
+    )
     scenes: int = Field(default=4000, ge=8, description="frames to render where no data is given")
     epochs: int = Field(default=12, ge=1)
     batch: int = Field(default=16, ge=1)
@@ -102,18 +111,30 @@ class RenderConfig(Section):
     """roadloop render."""
 
     scenes: int = Field(default=64, ge=1, le=10_000_000)
-    batch: int = Field(default=8, ge=1, le=1024, description="scenes rendered together; results do not depend on the workers")
-    settle_s: float = Field(default=4.0, ge=0.0, le=120.0, description="traffic runs for this long before the frame is taken")
+    batch: int = Field(
+        default=8, ge=1, le=1024, description="scenes rendered together; results do not depend on the workers"
+    )
+    settle_s: float = Field(
+        default=4.0, ge=0.0, le=120.0, description="traffic runs for this long before the frame is taken"
+    )
 
 
 class EvaluateConfig(Section):
     """roadloop evaluate: held-out worlds; their seeds lie beyond every training seed."""
 
-    first_seed: int = Field(default=1_000_000, ge=1_000_000, lt=2**31, description="training uses seeds below one million")
+    first_seed: int = Field(
+        default=1_000_000, ge=1_000_000, lt=2**31, description="training uses seeds below one million"
+    )
     episodes: int = Field(default=100, ge=1, le=1_000_000)
-    batch: int = Field(default=10, ge=1, le=1024, description="episodes driven together; results do not depend on the workers")
-    agents: tuple[str, ...] = Field(default=("ppo", "classical", "random"), min_length=1, description="rows of the table")
-    perceptions: tuple[str, ...] = Field(default=("oracle",), min_length=1, description="oracle, detector or weights files")
+    batch: int = Field(
+        default=10, ge=1, le=1024, description="episodes driven together; results do not depend on the workers"
+    )
+    agents: tuple[str, ...] = Field(
+        default=("ppo", "classical", "random"), min_length=1, description="rows of the table"
+    )
+    perceptions: tuple[str, ...] = Field(
+        default=("oracle",), min_length=1, description="oracle, detector or weights files"
+    )
     detector: str = Field(default="detector", description="weights that evaluate detector scores")
 
 
@@ -121,7 +142,9 @@ class Experiment(Section):
     """The whole tree."""
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="the first seed; worlds of a job count up from it")
-    workers: int = Field(default=0, ge=0, le=1024, description="Ray workers; 0 runs everything in this process without Ray")
+    workers: int = Field(
+        default=0, ge=0, le=1024, description="Ray workers; 0 runs everything in this process without Ray"
+    )
     weather: Literal[WeatherName, "any"] = "clear"
     appearance: Literal["procedural", "gan", "any"] = "procedural"
     road: RoadConfig = RoadConfig()

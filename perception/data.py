@@ -14,6 +14,7 @@ annotation `amodal_bbox`, `occlusion`, `truncation`, `visible_pixels`, `actor`, 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from perception.lifting import bearing_rad
 from sim.frames import wrap_angle_rad
 from sim.types import ActorKind, Boxes2D, Boxes3D, CameraModel
 
+ANNOTATIONS = "annotations.json"
 MIN_HEIGHT_PX = 6.0
 MAX_OCCLUSION = 0.8
 MAX_TRUNCATION = 0.8
@@ -154,9 +156,25 @@ class Frames:
         return coco_document(self.images, [a for rows in self.annotations for a in rows])
 
 
+def read_documents(folders: Sequence[Path]) -> Json:
+    """The documents of several rendered folders as one; ids count through, images keep their folder's name."""
+    images: list[Json] = []
+    annotations: list[Json] = []
+    for folder in folders:
+        document = read_document(folder)
+        try:
+            ids = {image["id"]: len(images) + i + 1 for i, image in enumerate(document["images"])}
+            images += [image | {"id": ids[image["id"]]} for image in document["images"]]
+            found = [entry | {"image_id": ids[entry["image_id"]]} for entry in document["annotations"]]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{folder / ANNOTATIONS}: missing or odd entry ({error!r}); render again") from None
+        annotations += [entry | {"id": len(annotations) + i + 1} for i, entry in enumerate(found)]
+    return coco_document(images, annotations)
+
+
 def read_document(data_dir: Path) -> Json:
-    """DIR/annotations.json, checked; ValueError of one line naming the file and what is wrong with it."""
-    path = data_dir / "annotations.json"
+    """DIR/annotations.json, checked; every image is told its folder. ValueError of one line naming file and fault."""
+    path = data_dir / ANNOTATIONS
     if not path.is_file():
         raise ValueError(f"{path} does not exist; make it with `roadloop render --out {data_dir}`")
     try:
@@ -169,18 +187,19 @@ def read_document(data_dir: Path) -> Json:
     names = {c.get("id"): c.get("name") for c in document["categories"] if isinstance(c, dict)}
     if names != {c["id"]: c["name"] for c in COCO_CATEGORIES}:
         raise ValueError(f"{path}: categories are {names}, not Roadloop's; render the folder again")
-    return document
+    if not all(isinstance(image, dict) for image in document["images"]):
+        raise ValueError(f"{path}: an entry of 'images' is not an object; render the folder again")
+    return document | {"images": [image | {"folder": str(data_dir)} for image in document["images"]]}
 
 
-def read_frames(data_dir: Path, images: list[Json] | None = None, document: Json | None = None) -> Frames:
-    """Decode the frames of a rendered folder, or only those of the given `images` entries.
+def read_frames(document: Json, images: list[Json] | None = None) -> Frames:
+    """Decode the frames of a document that `read_document(s)` returned, or only those of the given `images` entries.
 
     Raises ValueError of one line for a missing file or key, an odd size or an unknown label.
     """
-    document = read_document(data_dir) if document is None else document
     images = document["images"] if images is None else images
     if not images:
-        raise ValueError(f"{data_dir} holds no images; render some with `roadloop render --out {data_dir}`")
+        raise ValueError("the rendered folder holds no images; render some with `roadloop render --out DIR`")
     of_image: dict[object, list[Json]] = {}
     try:
         for image in images:
@@ -190,16 +209,17 @@ def read_frames(data_dir: Path, images: list[Json] | None = None, document: Json
                 of_image[annotation["image_id"]].append(annotation)
         objects = [_objects(image, of_image[image["id"]]) for image in images]
         shape = (int(images[0]["height"]), int(images[0]["width"]))
-        stems = [str(image["file_name"]) for image in images]
+        places = [(Path(image["folder"]), str(image["file_name"])) for image in images]
     except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise ValueError(f"{data_dir / 'annotations.json'}: missing or odd entry ({error!r}); render again") from None
+        folders = ", ".join(sorted({str(image.get("folder")) for image in images}))
+        raise ValueError(f"{ANNOTATIONS} in {folders}: missing or odd entry ({error!r}); render again") from None
     rgb = np.empty((len(images), *shape, 3), dtype=np.uint8)
     semantic = np.empty((len(images), *shape), dtype=np.uint8)
-    for i, stem in enumerate(stems):
-        color = _read_image(data_dir / "images", stem, cv2.IMREAD_COLOR, shape)
+    for i, (folder, name) in enumerate(places):
+        color = _read_image(folder / "images", name, cv2.IMREAD_COLOR, shape)
         rgb[i] = color[..., ::-1]
-        labels = Path(stem).with_suffix(".png").name
-        semantic[i] = _CLASS_OF_LABEL[_read_image(data_dir / "semantic", labels, cv2.IMREAD_UNCHANGED, shape)]
+        labels = Path(name).with_suffix(".png").name
+        semantic[i] = _CLASS_OF_LABEL[_read_image(folder / "semantic", labels, cv2.IMREAD_UNCHANGED, shape)]
     return Frames(rgb, semantic, objects, images, [of_image[image["id"]] for image in images])
 
 
@@ -217,7 +237,7 @@ _CLASS_OF_LABEL = _class_of_label()
 def _read_image(folder: Path, name: str, flags: int, shape: tuple[int, int]) -> np.ndarray:
     path = folder / name
     if path.resolve().parent != folder.resolve():
-        raise ValueError(f"{folder.parent / 'annotations.json'}: file_name {name!r} leads out of {folder}")
+        raise ValueError(f"{folder.parent / ANNOTATIONS}: file_name {name!r} leads out of {folder}")
     image = cv2.imread(str(path), flags)
     if image is None:
         raise ValueError(f"{path} is missing or not an image; render the folder again")

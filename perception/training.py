@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from configs.schema import DetectorTraining
 from perception.augment import Augmentation
-from perception.data import Frames, Json, read_document, read_frames
+from perception.data import Frames, Json, read_documents, read_frames
 from perception.detector import Detector, DetectorConfig, build_detector, images_to_input
 from perception.loss import LossWeights, detector_loss
 from perception.metrics import detect_frames, evaluate_detections
@@ -38,7 +38,7 @@ Report = Callable[[dict[str, float]], None]
 
 def train_detector(
     config: DetectorTraining,
-    data_dir: Path,
+    folders: Sequence[Path],
     out: Path,
     seed: int,
     resume: Path | None = None,
@@ -48,7 +48,7 @@ def train_detector(
     architecture: DetectorConfig | None = None,
     bf16: bool | None = None,
 ) -> Path:
-    """Train on the frames in `data_dir` and return the path of the weights, OUT/detector.safetensors.
+    """Train on the frames in rendered `folders` and return the path of the weights, OUT/detector.safetensors.
 
     The result depends on the arguments, the data and the number of processes alone. After every epoch
     OUT/checkpoint.pt holds all that is needed to go on: `resume` names a run folder (or its checkpoint) whose schedule
@@ -60,13 +60,14 @@ def train_detector(
     device = torch.device(device)
     bf16 = _has_bf16(device) if bf16 is None else bf16
     rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    document = read_document(data_dir)
+    document = read_documents(folders)
     training_images, held_out_images = split_images(document["images"])
     shard = training_images[rank::processes][: len(training_images) // processes]
     if len(shard) < config.batch:
         counts = f"{len(shard)} training images per process, fewer than one batch of {config.batch}"
-        raise ValueError(f"{data_dir} gives {counts}; render more scenes or lower train.detector.batch")
-    frames = read_frames(data_dir, shard, document)
+        names = ", ".join(map(str, folders))
+        raise ValueError(f"{names}: {counts}; render more scenes or lower train.detector.batch")
+    frames = read_frames(document, shard)
     run = _Run(config, build_detector(architecture, seed).to(device), len(frames) // config.batch, bf16)
     if resume is not None:
         run.restore(resume, seed)
@@ -78,7 +79,7 @@ def train_detector(
     weights = out / WEIGHTS
     if rank == 0:
         averaged = run.averaged()
-        scores = _held_out_scores(averaged, data_dir, held_out_images, document, report)
+        scores = _held_out_scores(averaged, held_out_images, document, report)
         record = {"seed": seed, "config": config.model_dump(mode="json"), "processes": processes, "held_out": scores}
         save_detector(averaged, weights, record | {"training_images": len(shard) * processes, "bf16": bf16})
     if dist.is_initialized():
@@ -228,13 +229,11 @@ def _batches(frames: Frames, size: int, key: tuple[int, int, int]) -> Iterator[B
         yield make_batch(frames, order[first : first + size], key, Augmentation())
 
 
-def _held_out_scores(
-    detector: Detector, data_dir: Path, images: list[Json], document: Json, report: Report | None
-) -> dict[str, Any]:
+def _held_out_scores(detector: Detector, images: list[Json], document: Json, report: Report | None) -> dict[str, Any]:
     """Scores on the held-out worlds, empty where there are none."""
     if not images:
         return {}
-    frames = read_frames(data_dir, images, document)
+    frames = read_frames(document, images)
     scores = evaluate_detections(frames.document(), detect_frames(detector, frames)).to_dict()
     if report is not None and scores["map50"] is not None:
         report({"held_out_map50": scores["map50"]})

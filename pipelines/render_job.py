@@ -14,7 +14,7 @@ import torch
 from agents.classical import ClassicalAgent
 from agents.contract import empty_action, fill_action
 from configs.schema import Experiment
-from perception.data import coco_annotations, coco_document, coco_image
+from perception.data import ANNOTATIONS, coco_annotations, coco_document, coco_image
 from perception.oracle import oracle_percept
 from pipelines.fanout import fan_out_resumable
 from pipelines.progress import Report, progress
@@ -49,7 +49,7 @@ def render(experiment: Experiment, out: Path | None) -> None:
 
 def render_scenes(experiment: Experiment, folder: Path, report: Report) -> int:
     """Render what is missing in `folder` and join the annotations; returns the number of labelled objects."""
-    claim(experiment, folder, ("images", "semantic", "annotations.json"))
+    claim(experiment, folder, ("images", "semantic", ANNOTATIONS))
     for name in ("images", "semantic"):
         (folder / name).mkdir(exist_ok=True)
     total, size = experiment.render.scenes, experiment.render.batch
@@ -108,7 +108,7 @@ def _join(experiment: Experiment, folder: Path, parts: list[dict[str, Any]]) -> 
     document = coco_document(
         images, annotations, description="Roadloop scenes", seed=experiment.seed, versions=versions()
     )
-    write_json(folder / "annotations.json", document)
+    write_json(folder / ANNOTATIONS, document)
     return len(annotations)
 
 

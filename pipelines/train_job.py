@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from configs.schema import Experiment
+from perception.data import ANNOTATIONS
 from pipelines.fanout import ray_session
 from pipelines.progress import Report, progress
 from pipelines.render_job import render_scenes
@@ -51,11 +52,14 @@ def train(what: str, experiment: Experiment, out: Path | None, resume: Path | No
 
 def _check(what: str, experiment: Experiment) -> None:
     """Look at what the training will read, before it writes anything. ValueError or OSError where that fails."""
-    data = experiment.train.detector.data
-    if what == "detector" and data is not None and not (data / "annotations.json").is_file():
-        raise FileNotFoundError(f"train.detector.data: {data} holds no annotations.json; make it with roadloop render")
-    if what == "detector" and data is None:
-        check_inputs(experiment)
+    if what == "detector":
+        for data in experiment.train.detector.data:
+            if not (data / ANNOTATIONS).is_file():
+                raise FileNotFoundError(
+                    f"train.detector.data: {data} holds no {ANNOTATIONS}; make it with roadloop render"
+                )
+        if not experiment.train.detector.data:
+            check_inputs(experiment)
     if what == "agent" and experiment.road.map is not None:
         read_opendrive(experiment.road.map)
 
@@ -73,7 +77,6 @@ def run_training(
     if what == "detector":
         from perception.training import train_detector
 
-        assert training.detector.data is not None
         return train_detector(training.detector, training.detector.data, folder, experiment.seed, resume, report)
     if what == "agent":
         from agents.training import train_agent
@@ -89,18 +92,14 @@ def run_training(
 def _with_data(what: str, experiment: Experiment, folder: Path) -> Experiment:
     """For the detector: make sure that there is data, rendering it into the run folder where none was named."""
     settings = experiment.train.detector
-    if what != "detector":
+    if what != "detector" or settings.data:
         return experiment
-    data = settings.data
-    if data is None:
-        data = folder / "data"
-        data.mkdir(exist_ok=True)
-        scenes = experiment.model_copy(
-            update={"render": experiment.render.model_copy(update={"scenes": settings.scenes})}
-        )
-        with progress("render training data", "scenes") as report:
-            render_scenes(scenes, data, report)
-    detector = settings.model_copy(update={"data": data})
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    scenes = experiment.model_copy(update={"render": experiment.render.model_copy(update={"scenes": settings.scenes})})
+    with progress("render training data", "scenes") as report:
+        render_scenes(scenes, data, report)
+    detector = settings.model_copy(update={"data": (data,)})
     return experiment.model_copy(update={"train": experiment.train.model_copy(update={"detector": detector})})
 
 

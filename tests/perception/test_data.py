@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import draw, make_boxes_3d, make_camera, write_scenes
+from drawn_scenes import draw, make_boxes_3d, make_camera, write_scenes
 
 from perception.augment import Augmentation, augment, flip
-from perception.data import coco_annotations, is_ignored, read_frames
+from perception.data import coco_annotations, is_ignored, read_document, read_documents, read_frames
 from perception.detector import SEMANTIC_CLASSES
 from perception.lifting import project
 from sim.types import ActorKind, Semantic
@@ -35,7 +35,7 @@ def test_one_object_is_written_and_read_as_it_is(tmp_path):
 
 def test_labels_survive_the_trip_through_the_folder(tmp_path):
     document = write_scenes(tmp_path, 3)
-    frames = read_frames(tmp_path)
+    frames = read_frames(read_document(tmp_path))
     assert len(frames) == 3 and frames.rgb.shape == (3, 192, 320, 3)
     assert frames.document()["annotations"] == document["annotations"]
     for image, objects, rows in zip(frames.images, frames.objects, frames.annotations, strict=True):
@@ -149,5 +149,19 @@ def test_a_damaged_folder_gives_one_clear_line(tmp_path, how, message):
     write_scenes(tmp_path, 1)
     _break(tmp_path, how)
     with pytest.raises(ValueError, match=message) as error:
-        read_frames(tmp_path)
+        read_frames(read_document(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_several_folders_read_as_one_and_ids_count_through(tmp_path):
+    for name, seed in (("a", 1), ("b", 2)):
+        (tmp_path / name).mkdir()
+        write_scenes(tmp_path / name, 2, objects=seed)
+    joined = read_documents([tmp_path / "a", tmp_path / "b"])
+    assert [image["id"] for image in joined["images"]] == [1, 2, 3, 4]
+    assert len({entry["id"] for entry in joined["annotations"]}) == len(joined["annotations"])
+    apart = [read_frames(read_document(tmp_path / name)) for name in ("a", "b")]
+    together = read_frames(joined)
+    assert np.array_equal(together.rgb, np.concatenate([frames.rgb for frames in apart]))
+    boxes = [objects.box_px.tolist() for frames in apart for objects in frames.objects]
+    assert [objects.box_px.tolist() for objects in together.objects] == boxes

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import make_camera
+from drawn_scenes import make_camera
 
 from perception.decode import Detections, decode
 from perception.detector import DEPTH_UNIT_M, HEAD_STRIDE, SIZE_UNIT_M, DetectorOutput

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import make_camera
+from drawn_scenes import make_camera
 from test_tracker import boxes, ego_state
 
 from perception.detector import DetectorConfig, build_detector, images_to_input

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import write_scenes
+from drawn_scenes import write_scenes
 from safetensors.torch import load_file
 
 from configs.schema import DetectorTraining
 from perception import training
 from perception.augment import Augmentation
-from perception.data import read_frames
+from perception.data import read_document, read_frames
 from perception.detector import DetectorConfig, build_detector, images_to_input
 from perception.loss import LossWeights, detector_loss
 from perception.metrics import detect_frames, evaluate_detections, lifting_errors
@@ -32,7 +32,7 @@ class Killed(Exception):
 @pytest.mark.slow
 def test_overfits_a_handful_of_scenes(scenes):
     """The shipped architecture learns eight images by heart: boxes, kinds, depths."""
-    frames = read_frames(scenes)
+    frames = read_frames(read_document(scenes))
     detector = build_detector(seed=0).train()
     optimizer = torch.optim.AdamW(detector.parameters(), lr=2e-3)
     batch = make_batch(frames, np.arange(len(frames)), None, Augmentation())
@@ -54,7 +54,7 @@ def test_overfits_a_handful_of_scenes(scenes):
 def test_training_reports_a_falling_loss_and_writes_usable_weights(scenes, tmp_path):
     reports = []
     config = DetectorTraining(epochs=10, batch=2, learning_rate=3e-3)
-    path = train_tiny(config, scenes, tmp_path, 0, report=reports.append)
+    path = train_tiny(config, [scenes], tmp_path, 0, report=reports.append)
     losses = [r["loss"] for r in reports if "loss" in r]
     assert len(losses) == 4 and losses[-1] < 0.75 * losses[0]
     assert {"loss_heat", "loss_depth", "images_per_s", "step", "steps"} <= reports[0].keys()
@@ -64,16 +64,16 @@ def test_training_reports_a_falling_loss_and_writes_usable_weights(scenes, tmp_p
 
 def test_a_killed_run_resumes_to_the_same_weights(scenes, tmp_path, monkeypatch):
     config = DetectorTraining(epochs=3, batch=4)
-    whole = train_tiny(config, scenes, tmp_path / "whole", 5)
+    whole = train_tiny(config, [scenes], tmp_path / "whole", 5)
 
     def kill(scalars):
         raise Killed
 
     monkeypatch.setattr(training, "REPORT_EVERY", 3)  # two steps an epoch: in the middle of the second
     with pytest.raises(Killed):
-        train_tiny(config, scenes, tmp_path / "killed", 5, report=kill)
+        train_tiny(config, [scenes], tmp_path / "killed", 5, report=kill)
     assert not (tmp_path / "killed" / "detector.safetensors").exists()
-    resumed = train_tiny(config, scenes, tmp_path / "killed", 5, resume=tmp_path / "killed")
+    resumed = train_tiny(config, [scenes], tmp_path / "killed", 5, resume=tmp_path / "killed")
     expected, actual = load_file(whole), load_file(resumed)
     assert expected.keys() == actual.keys()
     for name in expected:
@@ -82,21 +82,21 @@ def test_a_killed_run_resumes_to_the_same_weights(scenes, tmp_path, monkeypatch)
 
 def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(scenes, tmp_path):
     config = DetectorTraining(epochs=1, batch=4)
-    train_tiny(config, scenes, tmp_path, 0)
+    train_tiny(config, [scenes], tmp_path, 0)
     with pytest.raises(ValueError, match=r"checkpoint.pt was trained with seed = 0, not 1"):
-        train_tiny(config, scenes, tmp_path / "other", 1, resume=tmp_path)
+        train_tiny(config, [scenes], tmp_path / "other", 1, resume=tmp_path)
     with pytest.raises(ValueError, match="not a readable checkpoint"):
-        train_tiny(config, scenes, tmp_path / "other", 0, resume=tmp_path / "nowhere")
+        train_tiny(config, [scenes], tmp_path / "other", 0, resume=tmp_path / "nowhere")
     checkpoint = tmp_path / CHECKPOINT
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(ValueError, match="not a readable checkpoint") as error:
-        train_tiny(config, scenes, tmp_path / "other", 0, resume=tmp_path)
+        train_tiny(config, [scenes], tmp_path / "other", 0, resume=tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_too_few_images_are_an_error(scenes, tmp_path):
     with pytest.raises(ValueError, match=r"8 training images .* batch of 64"):
-        train_tiny(DetectorTraining(batch=64), scenes, tmp_path, 0)
+        train_tiny(DetectorTraining(batch=64), [scenes], tmp_path, 0)
 
 
 def test_no_world_is_both_trained_on_and_held_out():
@@ -109,7 +109,7 @@ def test_no_world_is_both_trained_on_and_held_out():
 def test_the_ignored_are_neither_demanded_nor_forbidden(tmp_path):
     """Heat at an ignored object costs nothing; at an empty place it does."""
     write_scenes(tmp_path, 1, objects=1)
-    frames = read_frames(tmp_path)
+    frames = read_frames(read_document(tmp_path))
     frames.objects[0].ignore[:] = True
     targets = make_targets(make_batch(frames, np.arange(1), None, Augmentation()))
     assert targets.objects == 0 and targets.heat.max() == 0.0 and len(targets.image) == 0
@@ -123,7 +123,7 @@ def _train_as_rank(rank, store, scenes, out):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     try:
-        train_tiny(DetectorTraining(epochs=2, batch=2), scenes, out, 3)
+        train_tiny(DetectorTraining(epochs=2, batch=2), [scenes], out, 3)
     finally:
         dist.destroy_process_group()
 
