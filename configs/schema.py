@@ -84,7 +84,7 @@ class AgentTraining(Section):
 class GanTraining(Section):
     """roadloop train gan."""
 
-    steps: int = Field(default=1600, ge=1)
+    steps: int = Field(default=1400, ge=1)
     batch: int = Field(
         default=16, ge=2, description="tiles per step, shared between the workers; half as many skies every other step"
     )

@@ -129,7 +129,7 @@ _CARD = """# Texture GAN
 Paints façades, grass, asphalt, foliage and skies for the renderer (`--appearance gan`). Two convolutional
 self-attention generators, {parameters} parameters, {kilobytes} KiB of float16 safetensors.
 
-Written by `roadloop train gan` after measuring; nothing here is typed in by hand.
+Written by `roadloop train gan --seed {seed}` after measuring; nothing here is typed in by hand.
 
 | setting | value |
 |---|---|
