@@ -51,6 +51,7 @@ class Perceiver:
         """The last frame's detections in the image."""
         return self.detections
 
+    @torch.inference_mode()  # as the call below: its tensors cannot be changed outside
     def reset(self, mask: torch.Tensor) -> None:
         """Forget the tracks of the worlds where `mask` (B,) is true, at the start of their episodes."""
         self.tracker.reset(mask)
