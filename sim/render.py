@@ -321,7 +321,7 @@ class Renderer:
         result.sky_first, result.sky_rows, result.sky_columns = start, sky.shape[1], sky.shape[2]
         parts.append(_words(_linear(sky)).reshape(-1))
         result.variants = len(sky)
-        result.texel = self._constant(np.concatenate(parts).view(np.int32), wp.uint32)
+        result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
         result.curve = self._constant(_srgb_curve())
         return result
 
@@ -330,8 +330,8 @@ def _array(tensor: torch.Tensor, dtype: type | None = None) -> wp.array:
     """A zero-copy Warp view. Raises ValueError for a tensor that is not contiguous: a copy would miss later changes."""
     if not tensor.is_contiguous():
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is not contiguous")
-    if dtype is wp.uint32:
-        return wp.array(ptr=tensor.data_ptr(), dtype=wp.uint32, shape=tuple(tensor.shape), device=str(tensor.device))
+    if dtype in (wp.uint32, wp.uint64):
+        return wp.array(ptr=tensor.data_ptr(), dtype=dtype, shape=tuple(tensor.shape), device=str(tensor.device))
     return wp.from_torch(tensor, dtype=dtype)
 
 
@@ -356,9 +356,9 @@ def _linear(image: np.ndarray) -> np.ndarray:
 
 
 def _words(linear: np.ndarray) -> np.ndarray:
-    """Square roots of linear RGB (..., 3), 8 bits each, in one uint32 (...): dark tones keep their steps."""
-    channel = np.rint(np.sqrt(np.clip(linear, 0.0, 1.0)) * 255.0).astype(np.uint32)
-    return channel[..., 0] | (channel[..., 1] << 8) | (channel[..., 2] << 16)
+    """Linear RGB (..., 3) as one uint64 (...) with a channel in each 21 bits, as `appearance.bilinear` takes it."""
+    channel = np.rint(np.clip(linear, 0.0, 1.0) * int(appearance.TEXEL_ONE)).astype(np.uint64)
+    return channel[..., 0] | (channel[..., 1] << np.uint64(21)) | (channel[..., 2] << np.uint64(42))
 
 
 def _mip_chain(images: np.ndarray) -> np.ndarray:

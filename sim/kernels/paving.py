@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from sim.kernels.appearance import Images, hashed, mix, sample
+from sim.kernels.appearance import Images, hashed, log2_of, mix, sample
 from sim.kernels.labels import Ground, ground_distances
 
 wp.set_module_options({"enable_backward": False})
@@ -32,15 +32,19 @@ def markings_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32, a
     if column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
         return wp.vec2(0.0, 0.0)
     cell = ground.mark_grid_first[scene] + row * shape[0] + column
+    # No line farther from the middle than this can reach into the footprint.
+    reach = 0.5 * (wp.abs(across[0]) + wp.abs(across[1]) + wp.abs(along[0]) + wp.abs(along[1])) + 0.004
     for item in range(ground.mark_first[cell], ground.mark_first[cell + 1]):
         segment = ground.mark_item[item]
         line = ground.mark_line[segment]
         size = ground.mark_shape_m[segment]
-        paint = ground.mark_paint[segment]
         dx = x - line[0]
         dy = y - line[1]
         s = dx * line[2] + dy * line[3]
         d = dy * line[2] - dx * line[3]
+        if wp.abs(d) > reach + 0.5 * size[1] or s < -reach or s > size[0] + reach:
+            continue
+        paint = ground.mark_paint[segment]
         half_d = 0.5 * (
             wp.abs(across[1] * line[2] - across[0] * line[3]) + wp.abs(along[1] * line[2] - along[0] * line[3])
         )
@@ -82,7 +86,7 @@ def ground_at(
     long_m = wp.length(along)
     wide_m = wp.length(across)
     footprint = wp.max(wide_m, 0.35 * long_m)
-    level = wp.log2(wp.max(footprint, 1.0e-4))
+    level = log2_of(wp.max(footprint, 1.0e-4))
     taps = wp.clamp(int(long_m / TAP_M) + 1, 1, MOST_TAPS)
     share = 1.0 / float(taps)
     step = along * share

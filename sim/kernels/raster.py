@@ -57,6 +57,20 @@ def row_range(p0: wp.vec3, p1: wp.vec3, p2: wp.vec3, focal: wp.float32, center: 
 
 
 @wp.func
+def between_columns(p0: wp.vec3, p1: wp.vec3, p2: wp.vec3, focal: wp.float32, center: wp.float32, width: wp.int32):
+    """Whether no column's centre lies under the triangle: a quick way out, as most far ones are that narrow."""
+    if wp.min(p0[2], wp.min(p1[2], p2[2])) < NEAR_M:
+        return False
+    u0 = p0[0] / p0[2]
+    u1 = p1[0] / p1[2]
+    u2 = p2[0] / p2[2]
+    # The same hundredth of a pixel of slack as for rows.
+    low = wp.min(u0, wp.min(u1, u2)) * focal + center - 0.51
+    high = wp.max(u0, wp.max(u1, u2)) * focal + center - 0.49
+    return high < 0.0 or low > float(width - 1) or wp.ceil(low) > high
+
+
+@wp.func
 def columns_of(limits: wp.vec2, focal: wp.float32, center: wp.float32, width: wp.int32):
     """First and last column whose centre lies in an interval of ray x."""
     low = wp.clamp(limits[0] * focal + center - 0.5, -1.0, 1.0e6)
@@ -171,7 +185,7 @@ def draw(
         if volume >= 0.0:
             continue
         rows = row_range(p0, p1, p2, focal, center[1], height)
-        if rows[0] > rows[1]:
+        if rows[0] > rows[1] or between_columns(p0, p1, p2, focal, center[0], width):
             continue
         e0 = -edge_plane(p1, p2)
         e1 = -edge_plane(p2, p0)
@@ -235,7 +249,7 @@ def draw_shadows(
         if wp.dot(wp.cross(p1 - p0, p2 - p0), p0) >= 0.0:
             continue
         rows = row_range(p0, p1, p2, focal, center[1], height)
-        if rows[0] > rows[1]:
+        if rows[0] > rows[1] or between_columns(p0, p1, p2, focal, center[0], width):
             continue
         e0 = -edge_plane(p1, p2)
         e1 = -edge_plane(p2, p0)

@@ -5,7 +5,7 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 
 import warp as wp
 
-from sim.kernels.appearance import Images, Light, headlight, light_of, mix, sky_at, to_the_24th
+from sim.kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
 from sim.kernels.labels import Ground
 from sim.kernels.paving import ground_at
 from sim.kernels.surface import mesh_at
@@ -14,12 +14,19 @@ from sim.kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshes, Stat
 wp.set_module_options({"enable_backward": False})
 
 CURVE_STEPS = wp.constant(4096)
+LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a smaller share is not worth drawing
 
 
 @wp.func
 def toned(x: wp.float32):
     """A filmic curve (Narkowicz's fit of ACES): linear light to display light."""
     return wp.clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+
+
+@wp.func
+def name_of(key: wp.int64):
+    """The triangle that a sample saw, without its depth."""
+    return wp.uint32(key & wp.int64(0xFFFFFFFF))
 
 
 @wp.func
@@ -50,11 +57,25 @@ def shade_ray(
     length = wp.length(toward)
     sight = toward / length
     rgb = wp.vec3(0.0, 0.0, 0.0)
-    distance = float(0.0)
-    if seen != EMPTY:
-        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
+    on_mesh = seen != EMPTY
+    on_ground = not on_mesh and toward[2] < -1.0e-6
+    # Length of the ray in units of `toward`, whose part along the camera's axis is 1.
+    depth = float(0.0)
+    if on_mesh:
         depth = float(seen >> wp.int64(32)) / DEPTH_ONE
-        distance = depth * length
+    elif on_ground:
+        depth = -eye[2] / toward[2]
+    distance = depth * length
+    thickness = distance
+    if distance <= 0.0:
+        thickness = 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012)
+    clear = exp_of(-light.extinction * thickness)
+    near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
+    air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
+    if clear < LEAST_CLEAR:
+        clear = 0.0
+    elif on_mesh:
+        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
         model = int(0)
         tint = int(0)
         pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
@@ -77,29 +98,21 @@ def shade_ray(
             images, meshes, light, eye, seen, model, pose, size, tint, variant, braking, toward, sight, lamp,
             depth / focal,
         )  # fmt: skip
-    elif toward[2] < -1.0e-6:
+    elif on_ground:
         inverse = 1.0 / toward[2]
-        z = -eye[2] * inverse
-        point = wp.vec2(eye[0] + z * toward[0], eye[1] + z * toward[1])
-        texel_m = z * step / focal
+        point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
+        texel_m = depth * step / focal
         slope_r = world_from_camera[2, 0] * inverse
         slope_b = world_from_camera[2, 1] * inverse
         width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
         height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
-        distance = z * length
         albedo = ground_at(images, ground, scene, variant, point, width * texel_m, height * texel_m, distance)
         sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
         sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
         lamp = headlight(light, ray, distance) * 0.9
         rgb = wp.cw_mul(albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
-    near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
-    air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
-    clear = float(0.0)
-    if distance > 0.0:
-        clear = wp.exp(-light.extinction * distance)
     else:
         rgb = sky_at(images, light, variant, sight, near_sun)
-        clear = wp.exp(-light.extinction * 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012))
     rgb = mix(air, rgb, clear) * light.exposure
     return wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
 
@@ -126,7 +139,7 @@ def shade_pixels(
     # Out
     rgb_out: wp.array4d(dtype=wp.uint8),
 ):
-    """`stride` threads share a row. What a pixel's samples agree on is shaded once, at its centre; edges per sample."""
+    """`stride` threads share a row. A pixel is shaded once for each surface that its samples see, in their middle."""
     view, row, lane = wp.tid()
     world = view // views.cameras
     camera = view % views.cameras
@@ -143,46 +156,69 @@ def shade_pixels(
     for column in range(lane, views.width, stride):
         first = key[view, row * samples, column * samples]
         same = bool(True)
-        dark = float(0.0)
-        under = float(0.0)
-        for k in range(samples * samples):
-            seen = key[view, row * samples + k // samples, column * samples + k % samples]
-            if (seen & wp.int64(0xFFFFFFFF)) != (first & wp.int64(0xFFFFFFFF)):
-                same = False
-            if seen == EMPTY:
-                mark = stencil[view, row * samples + k // samples, column * samples + k % samples]
-                if mark == wp.uint8(1):
-                    dark += 1.0
-                elif mark == wp.uint8(2):
-                    under += 1.0
-        passes = samples * samples
-        step = 1.0 / float(samples)
-        if same:
-            dark = dark / float(passes)
-            under = under / float(passes)
-            passes = 1
-            step = 1.0
+        shadowed = int(0)
+        beneath = int(0)
+        for down in range(samples):
+            for across in range(samples):
+                seen = key[view, row * samples + down, column * samples + across]
+                if name_of(seen) != name_of(first):
+                    same = False
+                if seen == EMPTY:
+                    mark = int(stencil[view, row * samples + down, column * samples + across])
+                    shadowed += mark & 1
+                    beneath += mark >> 1
         display = wp.vec3(0.0, 0.0, 0.0)
+        passes = samples * samples
+        share = 1.0 / float(passes)
         for k in range(passes):
-            across = int(0)
-            down = int(0)
-            if passes > 1:
-                across = k % samples
-                down = k // samples
-                mark = stencil[view, row * samples + down, column * samples + across]
-                dark = wp.where(mark == wp.uint8(1), 1.0, 0.0)
-                under = wp.where(mark == wp.uint8(2), 1.0, 0.0)
-            ray = wp.vec3(
-                (float(column) + (float(across) + 0.5) * step - center[0]) * scale,
-                (float(row) + (float(down) + 0.5) * step - center[1]) * scale,
-                1.0,
-            )
-            display += shade_ray(
+            seen = first
+            weight = float(1.0)
+            step = float(1.0)
+            # Where in the pixel the ray passes, from its upper left corner.
+            u = float(0.5)
+            v = float(0.5)
+            dark = float(shadowed) * share
+            under = float(beneath) * share
+            if same:
+                if k > 0:
+                    break
+            else:
+                # The samples that saw the same surface as sample k, if it is the first of them, stand together.
+                seen = key[view, row * samples + k // samples, column * samples + k % samples]
+                members = int(0)
+                earlier = int(0)
+                sum_u = int(0)
+                sum_v = int(0)
+                marks_dark = int(0)
+                marks_under = int(0)
+                at = int(0)
+                for down in range(samples):
+                    for across in range(samples):
+                        if name_of(key[view, row * samples + down, column * samples + across]) == name_of(seen):
+                            if at < k:
+                                earlier += 1
+                            members += 1
+                            sum_u += across
+                            sum_v += down
+                            mark = int(stencil[view, row * samples + down, column * samples + across])
+                            marks_dark += mark & 1
+                            marks_under += mark >> 1
+                        at += 1
+                if earlier > 0:
+                    continue
+                mean = 1.0 / float(members)
+                weight = float(members) * share
+                step = 1.0 / float(samples)
+                u = (float(sum_u) * mean + 0.5) * step
+                v = (float(sum_v) * mean + 0.5) * step
+                dark = float(marks_dark) * mean
+                under = float(marks_under) * mean
+            ray = wp.vec3((float(column) + u - center[0]) * scale, (float(row) + v - center[1]) * scale, 1.0)
+            display += weight * shade_ray(
                 images, ground, meshes, actors, statics, appearance_id, accel_mps2, light, world, scene, variant, eye,
-                world_from_camera, focal, ray, key[view, row * samples + down, column * samples + across],
-                dark, under, step,
+                world_from_camera, focal, ray, seen, dark, under, step,
             )  # fmt: skip
-        display *= top / float(passes)
+        display *= top
         rgb_out[view, row, column, 0] = images.curve[int(display[0] + 0.5)]
         rgb_out[view, row, column, 1] = images.curve[int(display[1] + 0.5)]
         rgb_out[view, row, column, 2] = images.curve[int(display[2] + 0.5)]

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from sim.kernels.appearance import Images, Light, hashed, mix, sample, smooth, to_the_128th
+from sim.kernels.appearance import Images, Light, hashed, log2_of, mix, sample, smooth, to_the_128th
 from sim.kernels.view import TRIANGLE_MASK, Meshes
 
 wp.set_module_options({"enable_backward": False})
@@ -173,7 +173,7 @@ def mesh_at(
         u = metric[0] + 0.6 * metric[1]
         if wp.abs(flat[0]) > wp.abs(flat[1]):
             u = metric[1] - 0.6 * metric[0]
-        mip = wp.log2(wp.max(texel_m / 2.5, 1.0e-5)) + float(images.foliage_log2)
+        mip = log2_of(wp.max(texel_m / 2.5, 1.0e-5)) + float(images.foliage_log2)
         leaves = sample(
             images.texel,
             images.foliage_first,
@@ -199,7 +199,7 @@ def mesh_at(
         bays = wp.max(wp.floor(length / 3.0 + 0.5), 1.0)
         u = (along + 0.5) * bays * 0.25
         v = -metric[2] / 12.0
-        mip = wp.log2(wp.max(texel_m / 12.0, 1.0e-5)) + float(images.facade_log2)
+        mip = log2_of(wp.max(texel_m / 12.0, 1.0e-5)) + float(images.facade_log2)
         wall = sample(
             images.texel, images.facade_first, images.facade_log2, (variant + tint) % images.variants, u, v, mip
         )

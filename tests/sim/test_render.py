@@ -10,7 +10,7 @@ from tiny_scene import BARE, SCENERY, TEXTURES, Actor, make_world, nobody, shoot
 
 from configs.schema import CameraConfig
 from sim.camera import camera_from_config
-from sim.kernels import labels, paving, shade
+from sim.kernels import appearance, labels, paving, shade
 from sim.meshes import Model
 from sim.render import Renderer, _linear, _mip_chain, _srgb_curve
 from sim.textures import Textures, procedural_textures
@@ -30,6 +30,32 @@ def cover_points(
 ):
     i = wp.tid()
     cover_out[i] = paving.markings_at(ground, 0, point[i][0], point[i][1], across, along)
+
+
+@wp.kernel
+def close_to_library(
+    # In
+    x: wp.array(dtype=wp.float32),
+    # Out
+    exp_out: wp.array(dtype=wp.float32),
+    log2_out: wp.array(dtype=wp.float32),
+):
+    i = wp.tid()
+    exp_out[i] = appearance.exp_of(-x[i])
+    log2_out[i] = appearance.log2_of(x[i])
+
+
+@wp.kernel
+def sample_points(
+    # In
+    texel: wp.array(dtype=wp.uint64),
+    log2: wp.int32,
+    uv: wp.array(dtype=wp.vec2),
+    # Out
+    rgb_out: wp.array(dtype=wp.vec3),
+):
+    i = wp.tid()
+    rgb_out[i] = appearance.sample(texel, 0, log2, 0, uv[i][0], uv[i][1], 0.0)
 
 
 FLAT = Textures(*(torch.full((1, 8, 8, 3), 120, dtype=torch.uint8) for _ in range(5)))
@@ -246,7 +272,33 @@ def test_textures_are_averaged_down_in_linear_light():
     image[0, 0] = 255
     words = _mip_chain(image)
     assert len(words) == 5
-    assert (words[4] & 255) == round(math.sqrt(0.5) * 255)
+    lane = int(appearance.TEXEL_ONE)
+    assert int(words[4]) == sum(round(0.5 * lane) << shift for shift in (0, 21, 42))
+
+
+def test_texels_are_mixed_bilinearly_in_every_channel():
+    image = np.random.default_rng(5).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    image[0, 2:5] = 255  # all lanes full: weights that round to more than one must not spill into the next channel
+    uv = np.random.default_rng(6).uniform(-1.0, 2.0, (4000, 2)).astype(np.float32)
+    found = wp.zeros(len(uv), dtype=wp.vec3, device="cpu")
+    inputs = [wp.array(_mip_chain(image), dtype=wp.uint64, device="cpu"), 3, wp.array(uv, dtype=wp.vec2, device="cpu")]
+    wp.launch(sample_points, len(uv), inputs, [found], device="cpu")
+    at = (uv - np.floor(uv)) * 8.0 - 0.5
+    low = np.floor(at).astype(int)
+    fx, fy = ((at - low)[:, axis, None] for axis in (0, 1))
+    x, y, linear = low[:, 0], low[:, 1], _linear(image[0])
+    top = linear[y % 8, x % 8] * (1 - fx) + linear[y % 8, (x + 1) % 8] * fx
+    bottom = linear[(y + 1) % 8, x % 8] * (1 - fx) + linear[(y + 1) % 8, (x + 1) % 8] * fx
+    np.testing.assert_allclose(found.numpy(), top * (1 - fy) + bottom * fy, atol=0.008)
+
+
+def test_exponentials_and_logarithms_without_the_library_are_close():
+    x = np.concatenate([np.geomspace(1e-6, 80.0, 2000), [1e-30, 1.0, 2.0, 4.0, 1e4]]).astype(np.float32)
+    exp, log2 = (wp.zeros(len(x), dtype=wp.float32, device="cpu") for _ in range(2))
+    wp.launch(close_to_library, len(x), [wp.array(x, device="cpu")], [exp, log2], device="cpu")
+    np.testing.assert_allclose(exp.numpy()[:2000], np.exp(-x[:2000]), rtol=2e-5)
+    assert exp.numpy()[-1] < 1e-30
+    np.testing.assert_allclose(log2.numpy(), np.log2(x), atol=2e-4)
 
 
 def test_procedural_textures_repeat_by_seed_and_refuse_none():
