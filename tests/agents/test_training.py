@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from driver_scores import evaluate_driver
 from safetensors import safe_open
 
 from agents.contract import make_agent
 from agents.episodes import lane_pool
-from agents.evaluation import evaluate_driver
 from agents.ppo import load_policy
 from agents.training import CHECKPOINT, POLICY, train_agent
 from configs.schema import AgentTraining, RoadConfig, SimConfig
