@@ -92,8 +92,8 @@ def draw_attention(image: np.ndarray, attention: np.ndarray, backdrop: np.ndarra
     """Inset in the lower left corner: `backdrop` in grey under a heat map of `attention` (h, w), higher is hotter."""
     height_px = round(width_px * image.shape[0] / image.shape[1])
     small = cv2.resize(backdrop, (width_px, height_px), interpolation=cv2.INTER_AREA)
-    low, high = float(attention.min()), float(attention.max())
-    level = (attention - low) / max(high - low, 1e-9)
+    low, high = np.percentile(attention, (70.0, 99.8))  # a gate is open nearly everywhere: show where it is widest
+    level = (attention - low) / max(float(high - low), 1e-9)
     level = cv2.resize(level.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     heat = cv2.cvtColor(cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     grey = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
