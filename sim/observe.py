@@ -24,6 +24,7 @@ import warp as wp
 
 from sim.kernels import observe as kernels
 from sim.types import ROUTE_POINTS, EgoState, Percept, Route
+from sim.warp_start import start_warp
 
 OBSERVATION_VERSION = 2
 ROUTE_INDEX = (1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25, 30)
@@ -47,8 +48,7 @@ class ObservationKernels:
     """Buffers and launches for B worlds, recorded once and replayed while the input tensors stay where they are."""
 
     def __init__(self, worlds: int, device: str | torch.device = "cpu") -> None:
-        wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-        wp.init()
+        start_warp()
         self.worlds = worlds
         self.device = torch.device(device)
         self.observation = torch.zeros(worlds, OBSERVATION_SIZE, device=self.device)

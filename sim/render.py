@@ -20,6 +20,7 @@ from sim.meshes import mesh_library
 from sim.scenery import Scenery
 from sim.textures import Textures
 from sim.types import Boxes2D, Boxes3D, CameraModel, EgoState, GroundTruth, SensorFrame, State, World
+from sim.warp_start import start_warp
 from sim.weather import WEATHER_FLOATS, Weather
 
 RANGE_M = 250.0  # things that stand still are drawn up to here
@@ -63,8 +64,7 @@ class Renderer:
     ) -> None:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
-        wp.config.log_level = wp.LOG_WARNING
-        wp.init()
+        start_warp()
         self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
         self._camera = camera
         self._views = worlds * len(camera.focal_px)

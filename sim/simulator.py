@@ -29,6 +29,7 @@ from sim.types import (
     State,
     World,
 )
+from sim.warp_start import start_warp
 
 OBSERVATION_SIZE = 8 + 2 * 10 + 7 * 8  # of `observe_all`: own, path points, nearest others
 MAX_ACTORS = 2048  # two lane entries each fit the 12 slot bits of a sort key
@@ -67,8 +68,7 @@ class Simulator:
         device: str | torch.device = "cpu",
         controlled: torch.Tensor | Sequence[bool] | None = None,
     ) -> None:
-        wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-        wp.init()
+        start_warp()
         self.config = config
         self.device = torch.device(device)
         self._wp_device = wp.device_from_torch(self.device)
