@@ -19,6 +19,12 @@ RETRIES = 2
 OBJECT_STORE_BYTES = 256 * 2**20
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
+# Ray reads these when it is imported, which somebody else may do before a session starts.
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # each worker would otherwise run uv again
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine needs more than the usual 60
+
 
 def fan_out(
     function: Callable[[Any], Any],
@@ -65,10 +71,6 @@ def fan_out_resumable(
 @contextmanager
 def ray_session(workers: int) -> Iterator[None]:
     """Ray, started for this job and stopped after it; an address in RAY_ADDRESS joins that cluster instead."""
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # each worker would otherwise run uv again
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine needs more than the usual 60
     import ray
 
     if ray.is_initialized():  # a caller's session, which the caller ends
