@@ -80,7 +80,12 @@ def train_detector(
     if rank == 0:
         averaged = run.averaged()
         scores = _held_out_scores(averaged, held_out_images, document, report)
-        record = {"seed": seed, "config": config.model_dump(mode="json"), "processes": processes, "held_out": scores}
+        record = {
+            "seed": seed,
+            "config": config.model_dump(mode="json", exclude={"data"}),
+            "processes": processes,
+            "held_out": scores,
+        }
         save_detector(averaged, weights, record | {"training_images": len(shard) * processes, "bf16": bf16})
     if dist.is_initialized():
         dist.barrier()
