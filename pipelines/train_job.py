@@ -26,7 +26,6 @@ from sim.opendrive import read_opendrive
 
 LOG = "progress.jsonl"
 CHECKPOINTS = ("checkpoint.safetensors", "checkpoint.pt")
-UNITS = {"detector": "steps", "agent": "steps", "gan": "steps"}
 RESTARTS = 2
 Figures = dict[str, Any]
 
@@ -104,7 +103,7 @@ def _with_data(what: str, experiment: Experiment, folder: Path) -> Experiment:
 
 
 def _here(what: str, experiment: Experiment, folder: Path, resume: Path | None) -> Path:
-    with progress(f"train {what}", UNITS[what]) as bar, _log(folder) as write:
+    with progress(f"train {what}", "steps") as bar, _log(folder) as write:
 
         def report(figures: Figures) -> None:
             write(figures)
@@ -115,7 +114,7 @@ def _here(what: str, experiment: Experiment, folder: Path, resume: Path | None) 
 
 def _in_ray(what: str, experiment: Experiment, folder: Path, resume: Path | None) -> Path:
     """The same loop on N Ray Train workers; this process only watches their log."""
-    with ray_session(experiment.workers), progress(f"train {what}", UNITS[what]) as bar:
+    with ray_session(experiment.workers), progress(f"train {what}", "steps") as bar:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 

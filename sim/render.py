@@ -19,7 +19,18 @@ from sim.kernels import appearance, labels, raster, shade, view
 from sim.meshes import mesh_library
 from sim.scenery import Scenery
 from sim.textures import Textures
-from sim.types import Boxes2D, Boxes3D, CameraModel, EgoState, GroundTruth, SensorFrame, State, World
+from sim.types import (
+    SEMANTIC_OF_KIND,
+    ActorKind,
+    Boxes2D,
+    Boxes3D,
+    CameraModel,
+    EgoState,
+    GroundTruth,
+    SensorFrame,
+    State,
+    World,
+)
 from sim.warp_start import start_warp
 from sim.weather import WEATHER_FLOATS, Weather
 
@@ -162,7 +173,7 @@ class Renderer:
 
     def _label_pixels(self, world: World) -> Any:
         inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._statics]
-        inputs += [self._ground, self._key, self._strides]
+        inputs += [self._ground, self._key, self._semantic_of_kind, self._strides]
         flat = [_array(t.flatten(0, 1)) for t in (self._depth_m, self._semantic, self._instance)]
         dim = (self._views, self._camera.height_px, self._strides)
         return self._launch(labels.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])
@@ -232,6 +243,8 @@ class Renderer:
         self._bounds, self._amodal = _array(self._buffers.bounds), _array(self._buffers.amodal)
         self._weather = _array(self._buffers.weather)
         # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
+        labels_of_kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
+        self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
         self._lanes, self._strides = (1, 1) if self._device == "cpu" else (_LANES_CUDA, width)
 
     def _describe(self, textures: Textures) -> None:

@@ -67,6 +67,7 @@ def label_pixels(
     statics: Statics,
     ground: Ground,
     key: wp.array3d(dtype=wp.int64),
+    semantic_of_kind: wp.array(dtype=wp.int32),
     stride: wp.int32,
     # Out
     depth_out: wp.array3d(dtype=wp.float32),
@@ -97,10 +98,7 @@ def label_pixels(
             if (seen & STATIC_FLAG) != wp.int64(0):
                 semantic = meshes.semantic[statics.model[first + item]]
             else:
-                # Cityscapes: car 26, truck 27, bus 28, person 24
-                semantic = 26 + kind[world, item]
-                if semantic == 29:
-                    semantic = 24
+                semantic = semantic_of_kind[kind[world, item]]
                 instance = item + 1
                 wp.atomic_add(visible_out, view, item, 1)
                 wp.atomic_min(bounds_out, view, item, 0, column)
