@@ -160,6 +160,59 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class Signal:
+    """A sign or a light beside or above a road, or one that lies elsewhere and is valid here too (a reference)."""
+
+    id: str
+    road: str
+    s_m: float  # where it is valid; its stop line, where it has one
+    t_m: float
+    z_m: float  # of its lower edge above the road
+    yaw_rad: float  # of the direction it faces against: a signal for travel along s has the road's heading
+    forward: bool | None  # valid for travel along s (True), against it (False), or both (None)
+    dynamic: bool
+    kind: str  # light, stop, yield, priority, speed_limit, crossing, no_entry, ... or other
+    type: str  # as in the file
+    subtype: str
+    country: str
+    value: float | None  # limits in m/s
+    height_m: float
+    width_m: float
+    lanes: tuple[int, ...] = ()  # ids it is valid for; empty for all of its direction
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SignalController:
+    """Lights that switch together; the controllers of a junction take turns in `sequence`."""
+
+    id: str
+    signals: tuple[str, ...]
+    junction: str | None = None
+    sequence: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class RoadObject:
+    """Something on or beside a road: a crosswalk, a parking space, a pole, a barrier ..."""
+
+    id: str
+    road: str
+    kind: str  # crosswalk, parking, pole, barrier, tree, building, vegetation, trafficIsland, ... as in the file
+    s_m: float
+    t_m: float
+    z_m: float
+    yaw_world_rad: float
+    length_m: float
+    width_m: float
+    height_m: float
+    outline_xyz_world_m: Floats  # (n, 3) corners in order; empty where the file gives none
+    lanes: tuple[int, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class LaneStrip:
     """One lane of one lane section, sampled along its direction of travel."""
 
@@ -189,12 +242,15 @@ class Marking:
 
 @dataclass(frozen=True)
 class RoadNetwork:
-    """The roads of a map by id, in file order, its junctions' connections, and painted lines that belong to no lane."""
+    """The roads of a map by id, in file order, its junctions, painted lines that belong to no lane, and its furniture."""
 
     name: str
     roads: dict[str, Road]
     junctions: dict[str, tuple[Connection, ...]] = field(default_factory=dict)
     paint: tuple[Marking, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    controllers: tuple[SignalController, ...] = ()
+    objects: tuple[RoadObject, ...] = ()
 
     def strips(self, step_m: float = 1.0) -> list[LaneStrip]:
         """Every lane of non-zero length, at its section's start, the multiples of `step_m` of s, and its end."""
