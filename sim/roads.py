@@ -242,7 +242,7 @@ class Marking:
 
 @dataclass(frozen=True)
 class RoadNetwork:
-    """The roads of a map by id, in file order, its junctions, painted lines that belong to no lane, and its furniture."""
+    """A map: roads by id in file order, junctions, painted lines that belong to no lane, and furniture."""
 
     name: str
     roads: dict[str, Road]
