@@ -184,7 +184,35 @@ class Bench(Common):
         _job("bench").bench(self.what, experiment, self.device, self.json, *sized)
 
 
-COMMANDS = {"drive": Drive, "render": Render, "train": Train, "evaluate": Evaluate, "map": Map, "bench": Bench}
+@dataclasses.dataclass(kw_only=True)
+class Soak(Common):
+    """Let mixed traffic drive for hours in many worlds and count what must not happen: collisions, jams, lost cars."""
+
+    hours: Annotated[float, _arg("H")] = 1.0
+    """Simulated hours."""
+    worlds: Annotated[int, _arg("N")] = 16
+    """How many worlds, shared between the maps."""
+    map: tyro.conf.UseAppendAction[Annotated[list[Path], _arg("FILE")]] = dataclasses.field(default_factory=list)
+    """OpenDRIVE map to drive on besides the generated ones; may be repeated."""
+    json: File = None
+    """Where to write the figures."""
+    seed: Whole = None
+    """Seed of the first world; the others count up."""
+
+    def run(self) -> None:
+        experiment = self.experiment({"sim.actors": 32, "sim.pedestrians": 6}, seed=self.seed)
+        _job("soak").soak(experiment, self.hours, self.worlds, self.map, self.json)
+
+
+COMMANDS = {
+    "drive": Drive,
+    "render": Render,
+    "train": Train,
+    "evaluate": Evaluate,
+    "map": Map,
+    "bench": Bench,
+    "soak": Soak,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
