@@ -54,6 +54,7 @@ def touches(
 @wp.kernel
 def find_collisions(
     # World
+    threads: int,
     lanes: Lanes,
     map_index: wp.array(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
@@ -71,48 +72,49 @@ def find_collisions(
     offroad_out: wp.array2d(dtype=wp.bool),
 ):
     """Flags of every actor; the other one is named by its lowest index."""
-    b, i = wp.tid()
+    b, t = wp.tid()
     if not mask[b]:
         return
-    if not valid[b, i]:
-        collided_out[b, i] = False
-        collided_with_out[b, i] = 0
-        offroad_out[b, i] = False
-        return
-    mine = box[b, i]
-    size = size_m[b, i]
-    reach = 0.5 * (size[0] + size[1]) + MAX_RADIUS_M
-    count = sorted_x.shape[1]
-    lowest = int(count)
-    k = rank_x[b, i] - 1
-    while k >= 0:
-        j = key_slot(sorted_x[b, k])
-        if mine[0] - box[b, j][0] > reach:
-            break
-        if j < lowest and touches(b, i, j, first_person, size_m, box):
-            lowest = j
-        k = k - 1
-    k = rank_x[b, i] + 1
-    while k < count:
-        key = sorted_x[b, k]
-        j = key_slot(key)
-        if (key >> LANE_SHIFT) == ABSENT or box[b, j][0] - mine[0] > reach:
-            break
-        if j < lowest and touches(b, i, j, first_person, size_m, box):
-            lowest = j
-        k = k + 1
-    collided_out[b, i] = lowest < count
-    collided_with_out[b, i] = wp.where(lowest < count, lowest, 0)
-    off = bool(False)
-    if i < first_person:
-        forward = wp.vec2(mine[2], mine[3]) * (0.5 * size[0])
-        left = wp.vec2(-mine[3], mine[2]) * (0.5 * size[1])
-        center = wp.vec2(mine[0], mine[1])
-        world_map = map_index[b]
-        # One look-up in the middle settles it for whoever is well inside.
-        if edge_distance(lanes, world_map, center) < 0.5 * (size[0] + size[1]):
-            off = edge_distance(lanes, world_map, center + forward + left) < 0.0
-            off = off or edge_distance(lanes, world_map, center + forward - left) < 0.0
-            off = off or edge_distance(lanes, world_map, center - forward + left) < 0.0
-            off = off or edge_distance(lanes, world_map, center - forward - left) < 0.0
-    offroad_out[b, i] = off
+    for i in range(t, wp.int32(valid.shape[1]), threads):
+        if not valid[b, i]:
+            collided_out[b, i] = False
+            collided_with_out[b, i] = 0
+            offroad_out[b, i] = False
+            continue
+        mine = box[b, i]
+        size = size_m[b, i]
+        reach = 0.5 * (size[0] + size[1]) + MAX_RADIUS_M
+        count = sorted_x.shape[1]
+        lowest = int(count)
+        k = rank_x[b, i] - 1
+        while k >= 0:
+            j = key_slot(sorted_x[b, k])
+            if mine[0] - box[b, j][0] > reach:
+                break
+            if j < lowest and touches(b, i, j, first_person, size_m, box):
+                lowest = j
+            k = k - 1
+        k = rank_x[b, i] + 1
+        while k < count:
+            key = sorted_x[b, k]
+            j = key_slot(key)
+            if (key >> LANE_SHIFT) == ABSENT or box[b, j][0] - mine[0] > reach:
+                break
+            if j < lowest and touches(b, i, j, first_person, size_m, box):
+                lowest = j
+            k = k + 1
+        collided_out[b, i] = lowest < count
+        collided_with_out[b, i] = wp.where(lowest < count, lowest, 0)
+        off = bool(False)
+        if i < first_person:
+            forward = wp.vec2(mine[2], mine[3]) * (0.5 * size[0])
+            left = wp.vec2(-mine[3], mine[2]) * (0.5 * size[1])
+            center = wp.vec2(mine[0], mine[1])
+            world_map = map_index[b]
+            # One look-up in the middle settles it for whoever is well inside.
+            if edge_distance(lanes, world_map, center) < 0.5 * (size[0] + size[1]):
+                off = edge_distance(lanes, world_map, center + forward + left) < 0.0
+                off = off or edge_distance(lanes, world_map, center + forward - left) < 0.0
+                off = off or edge_distance(lanes, world_map, center - forward + left) < 0.0
+                off = off or edge_distance(lanes, world_map, center - forward - left) < 0.0
+        offroad_out[b, i] = off

@@ -143,6 +143,7 @@ def change_offset(start_m: float, time_s: float) -> wp.vec2:
 @wp.kernel
 def move_traffic(
     # World
+    threads: int,
     lanes: Lanes,
     seed: wp.array(dtype=wp.int64),
     dt: float,
@@ -181,83 +182,87 @@ def move_traffic(
     wait_s_out: wp.array2d(dtype=float),
 ):
     """Vehicles on rails: along the lane by the commanded acceleration, across it by a running lane change."""
-    b, i = wp.tid()
-    committed_out[b, i] = next_committed[b, i]
-    wait_s_out[b, i] = next_wait_s[b, i]
-    if i >= first_person or controlled[b, i] or not valid[b, i]:
-        return
-    speed = speed_mps[b, i]
-    moved = travelled(speed, command_mps2[b, i], dt)
-    s = lane_s_m[b, i]
-    lane = path_lane[b, i][0]
-    start = change_start_m[b, i]
-    if change_to[b, i] >= 0:
-        # The new lane becomes the own one at once; what is left of the old position is the lateral offset.
-        other = change_to[b, i]
-        ratio = lanes.meta[other][0] / lanes.meta[lane][0]
-        on_new = lane_project(lanes, other, s * ratio, xy_world_m[b, i])
-        s = on_new[0]
-        start = on_new[1]
-        lane = other
-        draw_path(lanes, random_key(seed[b], PATH, i, tick[b]), b, i, lane, wheelbase_m[b, i], path_lane, path_valid)
-        change_time_s[b, i] = 0.0
-        change_start_m[b, i] = start
-    s += moved[0]
-    length = lanes.meta[lane][0]
-    while s > length and path_valid[b, i, 1]:
-        s -= length
-        lane = shift_path(
-            lanes,
-            seed[b],
-            tick[b],
-            b,
-            i,
-            wheelbase_m[b, i],
-            route_lane,
-            route_valid,
-            route_index,
-            path_lane,
-            path_valid,
-        )
+    b, t = wp.tid()
+    for i in range(t, wp.int32(valid.shape[1]), threads):
+        committed_out[b, i] = next_committed[b, i]
+        wait_s_out[b, i] = next_wait_s[b, i]
+        if i >= first_person or controlled[b, i] or not valid[b, i]:
+            continue
+        speed = speed_mps[b, i]
+        moved = travelled(speed, command_mps2[b, i], dt)
+        s = lane_s_m[b, i]
+        lane = path_lane[b, i][0]
+        start = change_start_m[b, i]
+        if change_to[b, i] >= 0:
+            # The new lane becomes the own one at once; what is left of the old position is the lateral offset.
+            other = change_to[b, i]
+            ratio = lanes.meta[other][0] / lanes.meta[lane][0]
+            on_new = lane_project(lanes, other, s * ratio, xy_world_m[b, i])
+            s = on_new[0]
+            start = on_new[1]
+            lane = other
+            draw_path(
+                lanes, random_key(seed[b], PATH, i, tick[b]), b, i, lane, wheelbase_m[b, i], path_lane, path_valid
+            )
+            change_time_s[b, i] = 0.0
+            change_start_m[b, i] = start
+        s += moved[0]
         length = lanes.meta[lane][0]
-    front = 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])
-    if s + front > length and not path_valid[b, i, 1]:
-        # A dead end: traffic leaves here and comes back elsewhere, the ego stands at the end.
-        s = wp.min(s, length)
-        moved[1] = 0.0
-        if i > 0:
-            valid[b, i] = False
-    lateral = float(0.0)
-    drift = float(0.0)
-    if start != 0.0:
-        # Slow traffic changes lanes more slowly, so that nobody slides sideways.
-        time = change_time_s[b, i] + dt * wp.min(1.0, moved[1] / 4.0)
-        across = change_offset(start, time)
-        lateral = across[0]
-        drift = wp.atan2(across[1], wp.max(moved[1], 4.0))
-        change_time_s[b, i] = time
-        if time >= LANE_CHANGE_S:
-            change_start_m[b, i] = 0.0
-    base = wheelbase_m[b, i]
-    pose = rail_pose(lanes, b, i, s, base, path_lane, path_valid)
-    yaw = wrap_angle(pose[2] + drift)
-    xy_world_m[b, i] = wp.vec2(pose[0] - lateral * wp.sin(pose[3]), pose[1] + lateral * wp.cos(pose[3]))
-    turned = wrap_angle(yaw - yaw_world_rad[b, i])
-    yaw_rate_radps[b, i] = turned / dt
-    yaw_world_rad[b, i] = yaw
-    steer_rad[b, i] = wp.atan(base * turned / wp.max(moved[0], 0.05))
-    accel_mps2[b, i] = (moved[1] - speed) / dt
-    speed_mps[b, i] = moved[1]
-    lane_s_m[b, i] = s
-    lane_lateral_m[b, i] = lateral
-    if i == 0:
-        so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
-        progress_m[b] = wp.max(progress_m[b], so_far)
+        while s > length and path_valid[b, i, 1]:
+            s -= length
+            lane = shift_path(
+                lanes,
+                seed[b],
+                tick[b],
+                b,
+                i,
+                wheelbase_m[b, i],
+                route_lane,
+                route_valid,
+                route_index,
+                path_lane,
+                path_valid,
+            )
+            length = lanes.meta[lane][0]
+        front = 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])
+        if s + front > length and not path_valid[b, i, 1]:
+            # A dead end: traffic leaves here and comes back elsewhere, the ego stands at the end.
+            s = wp.min(s, length)
+            moved[1] = 0.0
+            if i > 0:
+                valid[b, i] = False
+        lateral = float(0.0)
+        drift = float(0.0)
+        if start != 0.0:
+            # Slow traffic changes lanes more slowly, so that nobody slides sideways.
+            time = change_time_s[b, i] + dt * wp.min(1.0, moved[1] / 4.0)
+            across = change_offset(start, time)
+            lateral = across[0]
+            drift = wp.atan2(across[1], wp.max(moved[1], 4.0))
+            change_time_s[b, i] = time
+            if time >= LANE_CHANGE_S:
+                change_start_m[b, i] = 0.0
+        base = wheelbase_m[b, i]
+        pose = rail_pose(lanes, b, i, s, base, path_lane, path_valid)
+        yaw = wrap_angle(pose[2] + drift)
+        xy_world_m[b, i] = wp.vec2(pose[0] - lateral * wp.sin(pose[3]), pose[1] + lateral * wp.cos(pose[3]))
+        turned = wrap_angle(yaw - yaw_world_rad[b, i])
+        yaw_rate_radps[b, i] = turned / dt
+        yaw_world_rad[b, i] = yaw
+        steer_rad[b, i] = wp.atan(base * turned / wp.max(moved[0], 0.05))
+        accel_mps2[b, i] = (moved[1] - speed) / dt
+        speed_mps[b, i] = moved[1]
+        lane_s_m[b, i] = s
+        lane_lateral_m[b, i] = lateral
+        if i == 0:
+            so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
+            progress_m[b] = wp.max(progress_m[b], so_far)
 
 
 @wp.kernel
 def move_controlled(
     # World
+    threads: int,
     lanes: Lanes,
     seed: wp.array(dtype=wp.int64),
     dt: float,
@@ -289,48 +294,51 @@ def move_controlled(
     progress_m: wp.array(dtype=float),
 ):
     """Kinematic bicycle about the rear axle: yaw' = v tan(steer) / wheelbase; then its place on the planned lanes."""
-    b, i = wp.tid()
-    if i >= first_person or not controlled[b, i] or not valid[b, i]:
-        return
-    accel = float(0.0)
-    steer = steer_rad[b, i]
-    if action_valid[b, i]:
-        accel = wp.clamp(action_accel_mps2[b, i], -MAX_BRAKE_MPS2, MAX_ACCEL_MPS2)
-        turn = MAX_STEER_RATE_RADPS * dt
-        steer = wp.clamp(steer + wp.clamp(action_steer_rad[b, i] - steer, -turn, turn), -MAX_STEER_RAD, MAX_STEER_RAD)
-    speed = speed_mps[b, i]
-    moved = travelled(speed, accel, dt)
-    pose = bicycle_step(xy_world_m[b, i], yaw_world_rad[b, i], moved[0], wp.tan(steer) / wheelbase_m[b, i])
-    xy = wp.vec2(pose[0], pose[1])
-    yaw_rate_radps[b, i] = (pose[2] - yaw_world_rad[b, i]) / dt
-    xy_world_m[b, i] = xy
-    yaw_world_rad[b, i] = wrap_angle(pose[2])
-    speed_mps[b, i] = moved[1]
-    accel_mps2[b, i] = (moved[1] - speed) / dt
-    steer_rad[b, i] = steer
-    lane = path_lane[b, i][0]
-    on_lane = lane_project(lanes, lane, lane_s_m[b, i] + moved[0], xy)
-    hops = int(0)
-    while on_lane[0] > lanes.meta[lane][0] and path_valid[b, i, 1] and hops < 4:
-        hops = hops + 1
-        beyond = on_lane[0] - lanes.meta[lane][0]
-        lane = shift_path(
-            lanes,
-            seed[b],
-            tick[b],
-            b,
-            i,
-            wheelbase_m[b, i],
-            route_lane,
-            route_valid,
-            route_index,
-            path_lane,
-            path_valid,
-        )
-        on_lane = lane_project(lanes, lane, beyond, xy)
-    s = wp.clamp(on_lane[0], 0.0, lanes.meta[lane][0])
-    lane_s_m[b, i] = s
-    lane_lateral_m[b, i] = on_lane[1]
-    if i == 0:
-        so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
-        progress_m[b] = wp.max(progress_m[b], so_far)
+    b, t = wp.tid()
+    for i in range(t, first_person, threads):
+        if i >= first_person or not controlled[b, i] or not valid[b, i]:
+            continue
+        accel = float(0.0)
+        steer = steer_rad[b, i]
+        if action_valid[b, i]:
+            accel = wp.clamp(action_accel_mps2[b, i], -MAX_BRAKE_MPS2, MAX_ACCEL_MPS2)
+            turn = MAX_STEER_RATE_RADPS * dt
+            steer = wp.clamp(
+                steer + wp.clamp(action_steer_rad[b, i] - steer, -turn, turn), -MAX_STEER_RAD, MAX_STEER_RAD
+            )
+        speed = speed_mps[b, i]
+        moved = travelled(speed, accel, dt)
+        pose = bicycle_step(xy_world_m[b, i], yaw_world_rad[b, i], moved[0], wp.tan(steer) / wheelbase_m[b, i])
+        xy = wp.vec2(pose[0], pose[1])
+        yaw_rate_radps[b, i] = (pose[2] - yaw_world_rad[b, i]) / dt
+        xy_world_m[b, i] = xy
+        yaw_world_rad[b, i] = wrap_angle(pose[2])
+        speed_mps[b, i] = moved[1]
+        accel_mps2[b, i] = (moved[1] - speed) / dt
+        steer_rad[b, i] = steer
+        lane = path_lane[b, i][0]
+        on_lane = lane_project(lanes, lane, lane_s_m[b, i] + moved[0], xy)
+        hops = int(0)
+        while on_lane[0] > lanes.meta[lane][0] and path_valid[b, i, 1] and hops < 4:
+            hops = hops + 1
+            beyond = on_lane[0] - lanes.meta[lane][0]
+            lane = shift_path(
+                lanes,
+                seed[b],
+                tick[b],
+                b,
+                i,
+                wheelbase_m[b, i],
+                route_lane,
+                route_valid,
+                route_index,
+                path_lane,
+                path_valid,
+            )
+            on_lane = lane_project(lanes, lane, beyond, xy)
+        s = wp.clamp(on_lane[0], 0.0, lanes.meta[lane][0])
+        lane_s_m[b, i] = s
+        lane_lateral_m[b, i] = on_lane[1]
+        if i == 0:
+            so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
+            progress_m[b] = wp.max(progress_m[b], so_far)

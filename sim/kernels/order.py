@@ -50,6 +50,7 @@ def lower_bound(sorted_key: wp.array2d(dtype=wp.int64), b: int, key: wp.int64) -
 @wp.kernel
 def enter_vehicles(
     # World
+    threads: int,
     lanes: Lanes,
     map_index: wp.array(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
@@ -76,57 +77,58 @@ def enter_vehicles(
 
     A vehicle enters its own lane and, while its body reaches over the edge, the lane beside it.
     """
-    b, i = wp.tid()
+    b, t = wp.tid()
     if not mask[b]:
         return
-    second = i + wp.int32(valid.shape[1])
-    if not valid[b, i]:
-        x_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
-        entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
-        entry_key_out[b, second] = (ABSENT << LANE_SHIFT) | wp.int64(second)
-        return
-    xy = xy_world_m[b, i]
-    yaw = yaw_world_rad[b, i]
-    c = wp.cos(yaw)
-    n = wp.sin(yaw)
-    half_base = 0.5 * wheelbase_m[b, i]
-    x = xy[0] + half_base * c
-    box_out[b, i] = wp.vec4(x, xy[1] + half_base * n, c, n)
-    x_key_out[b, i] = (wp.int64((x + 1.0e6) * 1000.0) << SLOT_BITS) | wp.int64(i)
-    if i >= first_person:
-        return
-    size = size_m[b, i]
-    rear = 0.5 * size[0] - half_base
-    front = 0.5 * size[0] + half_base
-    lane = path_lane[b, i][0]
-    s = lane_s_m[b, i]
-    lateral = lane_lateral_m[b, i]
-    speed = speed_mps[b, i]
-    second_key = (ABSENT << LANE_SHIFT) | wp.int64(second)
-    reach = wp.abs(lateral) + 0.5 * size[1] - 0.5 * lanes.width_m[sample_at(lanes, lane, s)]
-    if controlled[b, i]:
-        # Seen where it is, however it got there: along the lane as its heading says.
-        speed_along = speed * wp.cos(yaw - lane_pose(lanes, lane, s)[2])
-        if reach > 0.0:
-            sample = nearest_sample(lanes, map_index[b], xy, lane)
-            if sample >= 0:
-                pose = lanes.pose[sample]
-                off = wp.length(xy - wp.vec2(pose[0], pose[1]))
-                if off < 0.5 * (size[1] + lanes.width_m[sample]):
-                    s_other = sample_s(lanes, sample)
-                    entry_out[b, second] = wp.vec4(s_other, speed * wp.cos(yaw - pose[2]), rear, front)
-                    second_key = lane_key(lanes.sample_lane[sample], s_other, second)
-        speed = speed_along
-    elif reach > 0.1:
-        side = wp.where(lateral > 0.0, 0, 1)
-        if lanes.side_valid[lane][side] == 1:
-            other = lanes.side_lane[lane][side]
-            s_other = s * lanes.meta[other][0] / lanes.meta[lane][0]
-            entry_out[b, second] = wp.vec4(s_other, speed, rear, front)
-            second_key = lane_key(other, s_other, second)
-    entry_out[b, i] = wp.vec4(s, speed, rear, front)
-    entry_key_out[b, i] = lane_key(lane, s, i)
-    entry_key_out[b, second] = second_key
+    for i in range(t, wp.int32(valid.shape[1]), threads):
+        second = i + wp.int32(valid.shape[1])
+        if not valid[b, i]:
+            x_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
+            entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
+            entry_key_out[b, second] = (ABSENT << LANE_SHIFT) | wp.int64(second)
+            continue
+        xy = xy_world_m[b, i]
+        yaw = yaw_world_rad[b, i]
+        c = wp.cos(yaw)
+        n = wp.sin(yaw)
+        half_base = 0.5 * wheelbase_m[b, i]
+        x = xy[0] + half_base * c
+        box_out[b, i] = wp.vec4(x, xy[1] + half_base * n, c, n)
+        x_key_out[b, i] = (wp.int64((x + 1.0e6) * 1000.0) << SLOT_BITS) | wp.int64(i)
+        if i >= first_person:
+            continue
+        size = size_m[b, i]
+        rear = 0.5 * size[0] - half_base
+        front = 0.5 * size[0] + half_base
+        lane = path_lane[b, i][0]
+        s = lane_s_m[b, i]
+        lateral = lane_lateral_m[b, i]
+        speed = speed_mps[b, i]
+        second_key = (ABSENT << LANE_SHIFT) | wp.int64(second)
+        reach = wp.abs(lateral) + 0.5 * size[1] - 0.5 * lanes.width_m[sample_at(lanes, lane, s)]
+        if controlled[b, i]:
+            # Seen where it is, however it got there: along the lane as its heading says.
+            speed_along = speed * wp.cos(yaw - lane_pose(lanes, lane, s)[2])
+            if reach > 0.0:
+                sample = nearest_sample(lanes, map_index[b], xy, lane)
+                if sample >= 0:
+                    pose = lanes.pose[sample]
+                    off = wp.length(xy - wp.vec2(pose[0], pose[1]))
+                    if off < 0.5 * (size[1] + lanes.width_m[sample]):
+                        s_other = sample_s(lanes, sample)
+                        entry_out[b, second] = wp.vec4(s_other, speed * wp.cos(yaw - pose[2]), rear, front)
+                        second_key = lane_key(lanes.sample_lane[sample], s_other, second)
+            speed = speed_along
+        elif reach > 0.1:
+            side = wp.where(lateral > 0.0, 0, 1)
+            if lanes.side_valid[lane][side] == 1:
+                other = lanes.side_lane[lane][side]
+                s_other = s * lanes.meta[other][0] / lanes.meta[lane][0]
+                entry_out[b, second] = wp.vec4(s_other, speed, rear, front)
+                second_key = lane_key(other, s_other, second)
+        entry_out[b, i] = wp.vec4(s, speed, rear, front)
+        entry_key_out[b, i] = lane_key(lane, s, i)
+        entry_key_out[b, second] = second_key
 
 
 @wp.kernel

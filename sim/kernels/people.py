@@ -121,6 +121,8 @@ def body_ahead(
 @wp.kernel
 def walk(
     # World
+    threads: int,
+    people: int,
     lanes: Lanes,
     seed: wp.array(dtype=wp.int64),
     dt: float,
@@ -148,28 +150,45 @@ def walk(
     walk_wait_s: wp.array2d(dtype=float),
 ):
     """One tick of every person. `walk_s_m` runs to the far end and back: [0, 2 length)."""
-    b, p = wp.tid()
-    i = first_person + p
-    if not valid[b, i]:
-        return
-    origin = walk_from_world_m[b, i]
-    across = walk_to_world_m[b, i] - origin
-    length = wp.length(across)
-    s = walk_s_m[b, i]
-    back = s >= length
-    position = wp.where(back, 2.0 * length - s, s)
-    speed = float(0.0)
-    if s == 0.0 or s == length:
-        wait = walk_wait_s[b, p] - dt
-        walk_wait_s[b, p] = wait
-        if wait <= 0.0 and may_cross(
+    b, t = wp.tid()
+    for p in range(t, people, threads):
+        i = first_person + p
+        if not valid[b, i]:
+            continue
+        origin = walk_from_world_m[b, i]
+        across = walk_to_world_m[b, i] - origin
+        length = wp.length(across)
+        s = walk_s_m[b, i]
+        back = s >= length
+        position = wp.where(back, 2.0 * length - s, s)
+        speed = float(0.0)
+        if s == 0.0 or s == length:
+            wait = walk_wait_s[b, p] - dt
+            walk_wait_s[b, p] = wait
+            if wait <= 0.0 and may_cross(
+                lanes,
+                b,
+                p,
+                position,
+                back,
+                walk_speed_mps[b, i],
+                wait < -BOLD_AFTER_S,
+                first_person,
+                wp.int32(valid.shape[1]),
+                cross_count,
+                cross_lane,
+                cross_s_m,
+                cross_at_m,
+                sorted_key,
+                entry,
+            ):
+                speed = walk_speed_mps[b, i]
+        elif not collided[b, i] and not body_ahead(
             lanes,
             b,
             p,
             position,
             back,
-            walk_speed_mps[b, i],
-            wait < -BOLD_AFTER_S,
             first_person,
             wp.int32(valid.shape[1]),
             cross_count,
@@ -180,48 +199,34 @@ def walk(
             entry,
         ):
             speed = walk_speed_mps[b, i]
-    elif not collided[b, i] and not body_ahead(
-        lanes,
-        b,
-        p,
-        position,
-        back,
-        first_person,
-        wp.int32(valid.shape[1]),
-        cross_count,
-        cross_lane,
-        cross_s_m,
-        cross_at_m,
-        sorted_key,
-        entry,
-    ):
-        speed = walk_speed_mps[b, i]
-    before = s
-    s += speed * dt
-    if (before < length and s >= length) or s >= 2.0 * length:
-        s = wp.where(before < length, length, 0.0)
-        walk_wait_s[b, p] = between(random_key(seed[b], WAIT, i, tick[b]), 0, 3.0, 12.0)
-        speed = 0.0
-    back = s > length
-    position = wp.where(back, 2.0 * length - s, s)
-    direction = across / wp.max(length, 1.0e-3)
-    xy_world_m[b, i] = origin + direction * position
-    yaw = wp.atan2(direction[1], direction[0])
-    if back or (s == length and speed > 0.0):
-        yaw = wrap_angle(yaw + 3.141592653589793)
-    if speed > 0.0:
-        yaw_rate_radps[b, i] = wrap_angle(yaw - yaw_world_rad[b, i]) / dt
-        yaw_world_rad[b, i] = yaw
-    else:
-        yaw_rate_radps[b, i] = 0.0
-    accel_mps2[b, i] = (speed - speed_mps[b, i]) / dt
-    speed_mps[b, i] = speed
-    walk_s_m[b, i] = s
+        before = s
+        s += speed * dt
+        if (before < length and s >= length) or s >= 2.0 * length:
+            s = wp.where(before < length, length, 0.0)
+            walk_wait_s[b, p] = between(random_key(seed[b], WAIT, i, tick[b]), 0, 3.0, 12.0)
+            speed = 0.0
+        back = s > length
+        position = wp.where(back, 2.0 * length - s, s)
+        direction = across / wp.max(length, 1.0e-3)
+        xy_world_m[b, i] = origin + direction * position
+        yaw = wp.atan2(direction[1], direction[0])
+        if back or (s == length and speed > 0.0):
+            yaw = wrap_angle(yaw + 3.141592653589793)
+        if speed > 0.0:
+            yaw_rate_radps[b, i] = wrap_angle(yaw - yaw_world_rad[b, i]) / dt
+            yaw_world_rad[b, i] = yaw
+        else:
+            yaw_rate_radps[b, i] = 0.0
+        accel_mps2[b, i] = (speed - speed_mps[b, i]) / dt
+        speed_mps[b, i] = speed
+        walk_s_m[b, i] = s
 
 
 @wp.kernel
 def enter_people(
     # World
+    threads: int,
+    people: int,
     lanes: Lanes,
     first_person: int,
     size_m: wp.array2d(dtype=wp.vec3),
@@ -242,28 +247,29 @@ def enter_people(
     entry_key_out: wp.array2d(dtype=wp.int64),
 ):
     """People on a lane, or about to step into it, stand in its order like a stopped vehicle; at most two lanes each."""
-    b, p = wp.tid()
+    b, t = wp.tid()
     if not mask[b]:
         return
-    i = first_person + p
-    actors = wp.int32(valid.shape[1])
-    entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
-    entry_key_out[b, i + actors] = (ABSENT << LANE_SHIFT) | wp.int64(i + actors)
-    length = wp.length(walk_to_world_m[b, i] - walk_from_world_m[b, i])
-    s = walk_s_m[b, i]
-    if not valid[b, i] or s == 0.0 or s == length:
-        return
-    position = wp.where(s > length, 2.0 * length - s, s)
-    radius = 0.5 * size_m[b, i][0] + 0.3
-    found = int(0)
-    for c in range(cross_count[b, p]):
-        away = cross_at_m[b, p, c] - position
-        if s > length:
-            away = -away
-        lane = cross_lane[b, p, c]
-        half = 0.5 * lanes.width_m[lanes.sample_first[lane]] + radius
-        if found < 2 and away > -half and away < half + WARNING_S * speed_mps[b, i]:
-            slot = i + found * actors
-            entry_out[b, slot] = wp.vec4(cross_s_m[b, p, c], 0.0, radius, radius)
-            entry_key_out[b, slot] = lane_key(lane, cross_s_m[b, p, c], slot)
-            found = found + 1
+    for p in range(t, people, threads):
+        i = first_person + p
+        actors = wp.int32(valid.shape[1])
+        entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
+        entry_key_out[b, i + actors] = (ABSENT << LANE_SHIFT) | wp.int64(i + actors)
+        length = wp.length(walk_to_world_m[b, i] - walk_from_world_m[b, i])
+        s = walk_s_m[b, i]
+        if not valid[b, i] or s == 0.0 or s == length:
+            continue
+        position = wp.where(s > length, 2.0 * length - s, s)
+        radius = 0.5 * size_m[b, i][0] + 0.3
+        found = int(0)
+        for c in range(cross_count[b, p]):
+            away = cross_at_m[b, p, c] - position
+            if s > length:
+                away = -away
+            lane = cross_lane[b, p, c]
+            half = 0.5 * lanes.width_m[lanes.sample_first[lane]] + radius
+            if found < 2 and away > -half and away < half + WARNING_S * speed_mps[b, i]:
+                slot = i + found * actors
+                entry_out[b, slot] = wp.vec4(cross_s_m[b, p, c], 0.0, radius, radius)
+                entry_key_out[b, slot] = lane_key(lane, cross_s_m[b, p, c], slot)
+                found = found + 1

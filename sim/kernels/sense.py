@@ -166,6 +166,7 @@ def sense_boxes(
 @wp.kernel
 def observe_actors(
     # World
+    threads: int,
     lanes: Lanes,
     size_m: wp.array2d(dtype=wp.vec3),
     first_person: int,
@@ -187,89 +188,90 @@ def observe_actors(
     observation_out: wp.array3d(dtype=float),
 ):
     """Per actor, in its own axes: motion and size (8), the path ahead (10 points x 2), the 8 nearest others (x 7)."""
-    b, i = wp.tid()
-    if not valid[b, i]:
-        for q in range(observation_out.shape[2]):
-            observation_out[b, i, q] = 0.0
-        return
-    mine = box[b, i]
-    observation_out[b, i, 0] = speed_mps[b, i]
-    observation_out[b, i, 1] = accel_mps2[b, i]
-    observation_out[b, i, 2] = steer_rad[b, i]
-    observation_out[b, i, 3] = lane_lateral_m[b, i]
-    observation_out[b, i, 4] = size_m[b, i][0]
-    observation_out[b, i, 5] = size_m[b, i][1]
-    if i < first_person:
-        path = path_lane[b, i]
-        lane = int(path[0])
-        s = float(lane_s_m[b, i])
-        observation_out[b, i, 6] = wrap_angle(yaw_world_rad[b, i] - lane_pose(lanes, lane, s)[2])
-        observation_out[b, i, 7] = lanes.meta[lane][2]
-        k = int(0)
-        for p in range(PATH_POINTS):
-            s += PATH_STEP_M
-            while k < 3 and s > lanes.meta[lane][0] and path_valid[b, i, k + 1]:
-                s -= lanes.meta[lane][0]
-                k = k + 1
-                lane = path[k]
-            pose = lane_pose(lanes, lane, s)
-            dx = pose[0] - mine[0]
-            dy = pose[1] - mine[1]
-            observation_out[b, i, OWN + 2 * p] = mine[2] * dx + mine[3] * dy
-            observation_out[b, i, OWN + 2 * p + 1] = mine[2] * dy - mine[3] * dx
-    index = nearest_indices()
-    distance = nearest_distances()
-    for k in range(NEAREST):
-        distance[k] = OBSERVE_RANGE_M * OBSERVE_RANGE_M
-        index[k] = -1
-    count = sorted_x.shape[1]
-    left = rank_x[b, i] - 1
-    right = rank_x[b, i] + 1
-    # Outwards from the own place in the x order, until x alone is farther than the worst of the nearest.
-    while left >= 0 or right < count:
-        j = int(-1)
-        from_left = left >= 0
-        if from_left:
-            j = key_slot(sorted_x[b, left])
-            left = left - 1
-        else:
-            key = sorted_x[b, right]
-            j = key_slot(key)
-            right = right + 1
-            if (key >> LANE_SHIFT) == ABSENT:
-                break
-        dx = box[b, j][0] - mine[0]
-        if dx * dx > distance[NEAREST - 1]:
+    b, t = wp.tid()
+    for i in range(t, wp.int32(valid.shape[1]), threads):
+        if not valid[b, i]:
+            for q in range(observation_out.shape[2]):
+                observation_out[b, i, q] = 0.0
+            continue
+        mine = box[b, i]
+        observation_out[b, i, 0] = speed_mps[b, i]
+        observation_out[b, i, 1] = accel_mps2[b, i]
+        observation_out[b, i, 2] = steer_rad[b, i]
+        observation_out[b, i, 3] = lane_lateral_m[b, i]
+        observation_out[b, i, 4] = size_m[b, i][0]
+        observation_out[b, i, 5] = size_m[b, i][1]
+        if i < first_person:
+            path = path_lane[b, i]
+            lane = int(path[0])
+            s = float(lane_s_m[b, i])
+            observation_out[b, i, 6] = wrap_angle(yaw_world_rad[b, i] - lane_pose(lanes, lane, s)[2])
+            observation_out[b, i, 7] = lanes.meta[lane][2]
+            k = int(0)
+            for p in range(PATH_POINTS):
+                s += PATH_STEP_M
+                while k < 3 and s > lanes.meta[lane][0] and path_valid[b, i, k + 1]:
+                    s -= lanes.meta[lane][0]
+                    k = k + 1
+                    lane = path[k]
+                pose = lane_pose(lanes, lane, s)
+                dx = pose[0] - mine[0]
+                dy = pose[1] - mine[1]
+                observation_out[b, i, OWN + 2 * p] = mine[2] * dx + mine[3] * dy
+                observation_out[b, i, OWN + 2 * p + 1] = mine[2] * dy - mine[3] * dx
+        index = nearest_indices()
+        distance = nearest_distances()
+        for k in range(NEAREST):
+            distance[k] = OBSERVE_RANGE_M * OBSERVE_RANGE_M
+            index[k] = -1
+        count = sorted_x.shape[1]
+        left = rank_x[b, i] - 1
+        right = rank_x[b, i] + 1
+        # Outwards from the own place in the x order, until x alone is farther than the worst of the nearest.
+        while left >= 0 or right < count:
+            j = int(-1)
+            from_left = left >= 0
             if from_left:
-                left = -1
-                continue
-            break
-        dy = box[b, j][1] - mine[1]
-        d = dx * dx + dy * dy
-        if d < distance[NEAREST - 1]:
-            k = int(NEAREST - 1)
-            while k > 0 and distance[k - 1] > d:
-                distance[k] = distance[k - 1]
-                index[k] = index[k - 1]
-                k = k - 1
-            distance[k] = d
-            index[k] = j
-    for k in range(NEAREST):
-        at = OWN + 2 * PATH_POINTS + PER_OTHER * k
-        j = index[k]
-        if j < 0:
-            for q in range(PER_OTHER):
-                observation_out[b, i, at + q] = 0.0
-        else:
-            other = box[b, j]
-            dx = other[0] - mine[0]
-            dy = other[1] - mine[1]
-            cos = mine[2] * other[2] + mine[3] * other[3]
-            sin = mine[2] * other[3] - mine[3] * other[2]
-            observation_out[b, i, at] = mine[2] * dx + mine[3] * dy
-            observation_out[b, i, at + 1] = mine[2] * dy - mine[3] * dx
-            observation_out[b, i, at + 2] = speed_mps[b, j] * cos - speed_mps[b, i]
-            observation_out[b, i, at + 3] = speed_mps[b, j] * sin
-            observation_out[b, i, at + 4] = cos
-            observation_out[b, i, at + 5] = sin
-            observation_out[b, i, at + 6] = size_m[b, j][0]
+                j = key_slot(sorted_x[b, left])
+                left = left - 1
+            else:
+                key = sorted_x[b, right]
+                j = key_slot(key)
+                right = right + 1
+                if (key >> LANE_SHIFT) == ABSENT:
+                    break
+            dx = box[b, j][0] - mine[0]
+            if dx * dx > distance[NEAREST - 1]:
+                if from_left:
+                    left = -1
+                    continue
+                break
+            dy = box[b, j][1] - mine[1]
+            d = dx * dx + dy * dy
+            if d < distance[NEAREST - 1]:
+                k = int(NEAREST - 1)
+                while k > 0 and distance[k - 1] > d:
+                    distance[k] = distance[k - 1]
+                    index[k] = index[k - 1]
+                    k = k - 1
+                distance[k] = d
+                index[k] = j
+        for k in range(NEAREST):
+            at = OWN + 2 * PATH_POINTS + PER_OTHER * k
+            j = index[k]
+            if j < 0:
+                for q in range(PER_OTHER):
+                    observation_out[b, i, at + q] = 0.0
+            else:
+                other = box[b, j]
+                dx = other[0] - mine[0]
+                dy = other[1] - mine[1]
+                cos = mine[2] * other[2] + mine[3] * other[3]
+                sin = mine[2] * other[3] - mine[3] * other[2]
+                observation_out[b, i, at] = mine[2] * dx + mine[3] * dy
+                observation_out[b, i, at + 1] = mine[2] * dy - mine[3] * dx
+                observation_out[b, i, at + 2] = speed_mps[b, j] * cos - speed_mps[b, i]
+                observation_out[b, i, at + 3] = speed_mps[b, j] * sin
+                observation_out[b, i, at + 4] = cos
+                observation_out[b, i, at + 5] = sin
+                observation_out[b, i, at + 6] = size_m[b, j][0]

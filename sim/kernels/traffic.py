@@ -167,6 +167,7 @@ def lane_change_gain(
 @wp.kernel
 def plan_traffic(
     # World
+    threads: int,
     lanes: Lanes,
     dt: float,
     first_person: int,
@@ -200,86 +201,100 @@ def plan_traffic(
     crash_s_out: wp.array2d(dtype=float),
 ):
     """Acceleration and lane change of each vehicle on rails, from the state before this tick."""
-    b, i = wp.tid()
-    change_to_out[b, i] = -1
-    next_committed_out[b, i] = 0
-    if i >= first_person or controlled[b, i] or not valid[b, i]:
-        next_wait_s_out[b, i] = 0.0
-        return
-    actors = wp.int32(valid.shape[1])
-    speed = speed_mps[b, i]
-    wait = wait_s[b, i]
-    next_wait_s_out[b, i] = wp.where(speed < 0.5, wait + dt, wp.where(speed > 2.0, 0.0, wait))
-    crash = crash_s_out[b, i]
-    if collided[b, i] or crash > 0.0:
-        # Stand where it happened; the ego's episode decides what that means. Others are towed after a while.
-        crash_s_out[b, i] = crash + dt
-        command_mps2_out[b, i] = -MAX_BRAKE_MPS2
-        if crash > TOWED_AFTER_S:
-            crash_s_out[b, i] = 0.0
-            if i > 0:
-                valid[b, i] = False
-        return
-    s = lane_s_m[b, i]
-    half_base = 0.5 * wheelbase_m[b, i]
-    half = 0.5 * size_m[b, i][0]
-    front = half + half_base
-    rear = half - half_base
-    accel = max_accel_mps2[b, i]
-    decel = comfort_decel_mps2[b, i]
-    time_gap = time_gap_s[b, i]
-    horizon = 30.0 + 1.5 * speed + speed * speed / 4.0
-    lead = leader_on_path(lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, actors)
-    desired = allowed_speed(lanes, b, i, s, speed_factor[b, i], horizon, path_lane, path_valid)
-    command = idm_free(speed, desired, accel, decel)
-    follow = float(0.0)
-    if lead[0] < FAR_M:
-        follow = idm_follow(speed, lead[0], lead[1], accel, decel, time_gap, JAM_GAP_M)
-    second = i + actors
-    lane_beside = key_lane(sorted_key[b, rank[b, second]])
-    if change_start_m[b, i] != 0.0 and lane_beside < NO_LANE:
-        # Half way between two lanes: mind the leader on both.
-        slot = next_entry(b, i, rank[b, second] + 1, lane_beside, sorted_key, actors)
-        if slot >= 0:
-            at = entry[b, slot]
-            gap = at[0] - at[2] - entry[b, second][0] - front
-            follow = wp.min(follow, idm_follow(speed, gap, at[1], accel, decel, time_gap, JAM_GAP_M))
-    command += follow
-    junction = junction_gap(
-        lanes,
-        b,
-        i,
-        speed,
-        s,
-        front,
-        rear,
-        15.0 + speed + speed * speed / 4.0,
-        lead[0],
-        lead[1],
-        first_person,
-        actors,
-        sorted_key,
-        entry,
-        path_lane,
-        path_valid,
-        committed,
-        wait_s,
-    )
-    next_committed_out[b, i] = int(junction[1])
-    stop = idm_follow(speed, junction[0], 0.0, accel, decel, 0.5, STOP_GAP_M)
-    if junction[0] < FAR_M:
-        command = wp.min(command, idm_free(speed, desired, accel, decel) + stop)
-    command_mps2_out[b, i] = wp.clamp(command, -MAX_BRAKE_MPS2, accel)
-    may_change = (tick[b] + wp.int64(i)) % CHANGE_EVERY == wp.int64(0) and i > 0 and change_start_m[b, i] == 0.0
-    lane = path_lane[b, i][0]
-    if may_change and speed > 3.0 and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
-        character = wp.vec4(accel, decel, time_gap, 0.0)
-        extents = wp.vec2(rear, front)
-        best = float(CHANGE_GAIN_MPS2)
-        for side in range(2):
-            gain = lane_change_gain(
-                lanes, b, i, side, s, speed, extents, desired, character, command, sorted_key, entry, path_lane, actors
-            )
-            if gain > best:
-                best = gain
-                change_to_out[b, i] = lanes.side_lane[lane][side]
+    b, t = wp.tid()
+    for i in range(t, wp.int32(valid.shape[1]), threads):
+        change_to_out[b, i] = -1
+        next_committed_out[b, i] = 0
+        if i >= first_person or controlled[b, i] or not valid[b, i]:
+            next_wait_s_out[b, i] = 0.0
+            continue
+        actors = wp.int32(valid.shape[1])
+        speed = speed_mps[b, i]
+        wait = wait_s[b, i]
+        next_wait_s_out[b, i] = wp.where(speed < 0.5, wait + dt, wp.where(speed > 2.0, 0.0, wait))
+        crash = crash_s_out[b, i]
+        if collided[b, i] or crash > 0.0:
+            # Stand where it happened; the ego's episode decides what that means. Others are towed after a while.
+            crash_s_out[b, i] = crash + dt
+            command_mps2_out[b, i] = -MAX_BRAKE_MPS2
+            if crash > TOWED_AFTER_S:
+                crash_s_out[b, i] = 0.0
+                if i > 0:
+                    valid[b, i] = False
+            continue
+        s = lane_s_m[b, i]
+        half_base = 0.5 * wheelbase_m[b, i]
+        half = 0.5 * size_m[b, i][0]
+        front = half + half_base
+        rear = half - half_base
+        accel = max_accel_mps2[b, i]
+        decel = comfort_decel_mps2[b, i]
+        time_gap = time_gap_s[b, i]
+        horizon = 30.0 + 1.5 * speed + speed * speed / 4.0
+        lead = leader_on_path(lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, actors)
+        desired = allowed_speed(lanes, b, i, s, speed_factor[b, i], horizon, path_lane, path_valid)
+        command = idm_free(speed, desired, accel, decel)
+        follow = float(0.0)
+        if lead[0] < FAR_M:
+            follow = idm_follow(speed, lead[0], lead[1], accel, decel, time_gap, JAM_GAP_M)
+        second = i + actors
+        lane_beside = key_lane(sorted_key[b, rank[b, second]])
+        if change_start_m[b, i] != 0.0 and lane_beside < NO_LANE:
+            # Half way between two lanes: mind the leader on both.
+            slot = next_entry(b, i, rank[b, second] + 1, lane_beside, sorted_key, actors)
+            if slot >= 0:
+                at = entry[b, slot]
+                gap = at[0] - at[2] - entry[b, second][0] - front
+                follow = wp.min(follow, idm_follow(speed, gap, at[1], accel, decel, time_gap, JAM_GAP_M))
+        command += follow
+        junction = junction_gap(
+            lanes,
+            b,
+            i,
+            speed,
+            s,
+            front,
+            rear,
+            15.0 + speed + speed * speed / 4.0,
+            lead[0],
+            lead[1],
+            first_person,
+            actors,
+            sorted_key,
+            entry,
+            path_lane,
+            path_valid,
+            committed,
+            wait_s,
+        )
+        next_committed_out[b, i] = int(junction[1])
+        stop = idm_follow(speed, junction[0], 0.0, accel, decel, 0.5, STOP_GAP_M)
+        if junction[0] < FAR_M:
+            command = wp.min(command, idm_free(speed, desired, accel, decel) + stop)
+        command_mps2_out[b, i] = wp.clamp(command, -MAX_BRAKE_MPS2, accel)
+        may_change = (tick[b] + wp.int64(i)) % CHANGE_EVERY == wp.int64(0) and i > 0 and change_start_m[b, i] == 0.0
+        lane = path_lane[b, i][0]
+        if may_change and speed > 3.0 and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
+            character = wp.vec4(accel, decel, time_gap, 0.0)
+            extents = wp.vec2(rear, front)
+            best = float(CHANGE_GAIN_MPS2)
+            for side in range(2):
+                gain = lane_change_gain(
+                    lanes,
+                    b,
+                    i,
+                    side,
+                    s,
+                    speed,
+                    extents,
+                    desired,
+                    character,
+                    command,
+                    sorted_key,
+                    entry,
+                    path_lane,
+                    actors,
+                )
+                if gain > best:
+                    best = gain
+                    change_to_out[b, i] = lanes.side_lane[lane][side]
