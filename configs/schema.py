@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-RoadKind = Literal["rural", "highway", "town"]
+RoadKind = Literal["rural", "highway", "town", "crossing"]
 WeatherName = Literal["clear", "fog", "dusk"]
 
 

@@ -97,7 +97,12 @@ class Profile:
 
     @property
     def half_width_m(self) -> float:
-        return self.median_m + self.lanes * self.width_m + self.shoulder_m + self.sidewalk_m
+        return self.carriageway_m + self.shoulder_m + self.sidewalk_m
+
+    @property
+    def carriageway_m(self) -> float:
+        """From the reference line to the edge of the driving lanes."""
+        return self.median_m + self.lanes * self.width_m
 
     @property
     def first_driving(self) -> int:
@@ -178,14 +183,25 @@ class Arm:
         return -self.incoming_lane(k)
 
 
-def _outward(network: RoadNetwork, arm: Arm) -> tuple[Floats, float]:
+def outward(network: RoadNetwork, arm: Arm) -> tuple[Floats, float]:
     """Where an arm's middle line meets the junction (2,) and its heading away from it."""
     road = network.roads[arm.road]
     xy, heading, _ = road.plan.at(np.array([0.0 if arm.contact == "start" else road.length_m]))
     return xy[0], float(heading[0]) + (0.0 if arm.contact == "start" else math.pi)
 
 
-def add_junction(network: RoadNetwork, center_world_m: tuple[float, ...], arms: list[Arm]) -> str:
+def junction_reach_m(ways: list[tuple[float, float]]) -> float:
+    """How far from a junction's centre its roads end, so that the tightest right turn stays drivable.
+
+    `ways` holds each road's half width in m and its heading away from the centre.
+    """
+    angles = np.sort([math.remainder(out, 2.0 * math.pi) for _, out in ways])
+    gap = float(np.min(np.diff(np.concatenate((angles, angles[:1] + 2.0 * math.pi)))))
+    half = max(half for half, _ in ways)
+    return max(half + 6.0, (half + 4.0) / math.tan(0.5 * min(gap, 0.5 * math.pi)))
+
+
+def add_junction(network: RoadNetwork, arms: list[Arm]) -> str:
     """Join roads whose ends lie at one distance from a centre and point at it: every way through, and sidewalks.
 
     Each turn is one arc (a straight where the arms face each other) between the arms' middle lines; its lane slides
@@ -193,11 +209,11 @@ def add_junction(network: RoadNetwork, center_world_m: tuple[float, ...], arms: 
     """
     junction = f"j{len(network.junctions)}"
     connections: list[Connection] = []
-    headings = [_outward(network, arm)[1] for arm in arms]
+    headings = [outward(network, arm)[1] for arm in arms]
     for arm in arms:
         _link_end(network, arm, junction)
     for a, arm in enumerate(arms):
-        exits = sorted((_turn_rad(headings[a], headings[b]), b) for b in range(len(arms)) if b != a)
+        exits = sorted((turn_between_rad(headings[a], headings[b]), b) for b in range(len(arms)) if b != a)
         for turn, b in exits:
             for k, m in _lane_pairs(arm.profile.lanes, arms[b].profile.lanes, turn):
                 connections.append(_connect(network, junction, arm, arms[b], turn, k, m))
@@ -207,7 +223,7 @@ def add_junction(network: RoadNetwork, center_world_m: tuple[float, ...], arms: 
     return junction
 
 
-def _turn_rad(out_a: float, out_b: float) -> float:
+def turn_between_rad(out_a: float, out_b: float) -> float:
     """The change of heading from coming in along arm a to going out along arm b, in [-pi, pi)."""
     return math.remainder(out_b - (out_a + math.pi), 2.0 * math.pi)
 
@@ -225,8 +241,8 @@ def _link_end(network: RoadNetwork, arm: Arm, junction: str) -> None:
 
 
 def _turn_path(network: RoadNetwork, a: Arm, b: Arm, turn_rad: float) -> Path:
-    start, out = _outward(network, a)
-    end, _ = _outward(network, b)
+    start, out = outward(network, a)
+    end, _ = outward(network, b)
     path = Path(float(start[0]), float(start[1]), out + math.pi)
     chord = float(np.hypot(*(end - start)))
     if abs(turn_rad) < 1e-9:

@@ -3,10 +3,12 @@
 rural    a curving two-way road of lines, clothoids and arcs, sometimes with a T or X junction
 highway  two curving one-way carriageways of three lanes with a median and shoulders
 town     streets on a jittered grid with T and X junctions, bends, sidewalks, often an avenue; no street leads out
+crossing one T or X junction with signals, stop or yield signs by the seed
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,11 +21,14 @@ from sim.roadbuild import (
     add_junction,
     add_road,
     crossing_paint,
+    junction_reach_m,
     polyline_path,
 )
+from sim.roadgen_crossing import crossing
+from sim.roadgen_paths import clear_of_each_other, wandering_path
 from sim.roads import Marking, RoadNetwork
 
-_STREAM = {"rural": 1, "highway": 2, "town": 3}
+_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4}
 
 
 def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
@@ -33,58 +38,11 @@ def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
     if seed < 0:
         raise ValueError(f"road seed {seed} is negative; use 0 or more")
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, _STREAM[kind]])))
-    network = {"rural": _rural, "highway": _highway, "town": _town}[kind](rng)
-    return RoadNetwork(f"{kind}-{seed}", network.roads, network.junctions, network.paint)
+    network = crossing(rng, seed) if kind == "crossing" else _BUILDERS[kind](rng)
+    return replace(network, name=f"{kind}-{seed}")
 
 
 # --- Curving roads ---
-
-
-def _wander(
-    rng: np.random.Generator, path: Path, length_m: float, radius_m: tuple[float, float], swing_rad: float
-) -> None:
-    """Extend a path by `length_m` of straights and clothoid-arc-clothoid curves that keep turning back."""
-    start, heading, side = path.length_m, path.heading_rad, rng.choice((-1.0, 1.0))
-    while (left := length_m - (path.length_m - start)) > 1.0:
-        if left < 60.0:
-            path.line(left)
-            return
-        path.line(min(rng.uniform(0.02, 0.12) * length_m, left - 50.0))
-        radius = rng.uniform(*radius_m)
-        drift = path.heading_rad - heading
-        side = -math.copysign(1.0, drift) if abs(drift) > 0.25 * swing_rad else -side
-        turn = min(rng.uniform(0.5, 1.0) * swing_rad, length_m * 0.3 / radius)
-        clothoid = 0.35 * turn * radius
-        arc = max(turn * radius - clothoid, 5.0)
-        if 2.0 * clothoid + arc > length_m - (path.length_m - start):
-            path.line(length_m - (path.length_m - start))
-            return
-        path.spiral(clothoid, 0.0, side / radius)
-        path.arc(arc, side / radius)
-        path.spiral(clothoid, side / radius, 0.0)
-
-
-def _clear_of_itself(points: np.ndarray, step_m: float, width_m: float) -> bool:
-    """Whether a path sampled every `step_m` (n, 2) keeps its width between parts that are not neighbours along it."""
-    away = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
-    along = np.abs(np.subtract.outer(np.arange(len(points)), np.arange(len(points)))) * step_m
-    return bool((away[along > 2.5 * width_m] > width_m).all())
-
-
-def _wandering_path(
-    rng: np.random.Generator,
-    start: Path,
-    length_m: float,
-    radius_m: tuple[float, float],
-    swing_rad: float,
-    clear_m: float,
-) -> Path:
-    """A wandering continuation of `start` that stays clear of itself."""
-    while True:
-        path = start.copy()
-        _wander(rng, path, length_m, radius_m, swing_rad)
-        if _clear_of_itself(path.points(5.0), 5.0, clear_m):
-            return path
 
 
 def _highway(rng: np.random.Generator) -> RoadNetwork:
@@ -95,7 +53,7 @@ def _highway(rng: np.random.Generator) -> RoadNetwork:
         inner_color=str(rng.choice(("white", "yellow"))),
     )  # fmt: skip
     start = Path(0.0, 0.0, rng.uniform(-math.pi, math.pi))
-    path = _wandering_path(rng, start, rng.uniform(1000.0, 1300.0), (250.0, 700.0), math.radians(70.0), 80.0)
+    path = wandering_path(rng, start, rng.uniform(1000.0, 1300.0), (250.0, 700.0), math.radians(70.0), 80.0)
     network = RoadNetwork("", {})
     add_road(network, path, profile)
     return network
@@ -111,7 +69,7 @@ def _rural(rng: np.random.Generator) -> RoadNetwork:
     heading = rng.uniform(-math.pi, math.pi)
     arms = int(rng.choice((0, 3, 4), p=(0.4, 0.35, 0.25)))
     if arms == 0:
-        path = _wandering_path(rng, Path(0.0, 0.0, heading), rng.uniform(650.0, 850.0), radius, swing, 40.0)
+        path = wandering_path(rng, Path(0.0, 0.0, heading), rng.uniform(650.0, 850.0), radius, swing, 40.0)
         add_road(network, path, profile)
         return network
     while True:
@@ -122,21 +80,11 @@ def _rural(rng: np.random.Generator) -> RoadNetwork:
             out = heading + turn
             start = Path(14.0 * math.cos(out), 14.0 * math.sin(out), out)
             start.line(25.0)
-            paths.append(_wandering_path(rng, start, length, radius, swing, 40.0))
-        if _clear_of_each_other([path.points(5.0) for path in paths], 40.0, 60.0):
+            paths.append(wandering_path(rng, start, length, radius, swing, 40.0))
+        if clear_of_each_other([path.points(5.0) for path in paths], 40.0, 60.0):
             break
-    add_junction(network, (0.0, 0.0), [Arm(add_road(network, path, profile), "start", profile) for path in paths])
+    add_junction(network, [Arm(add_road(network, path, profile), "start", profile) for path in paths])
     return network
-
-
-def _clear_of_each_other(lines: list[np.ndarray], near_m: float, within_m: float) -> bool:
-    """Whether lines (n, 2) from one centre keep `near_m` apart outside `within_m` of it."""
-    far = [line[np.hypot(line[:, 0], line[:, 1]) > within_m] for line in lines]
-    return all(
-        np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)).min() > near_m
-        for i, a in enumerate(far)
-        for b in far[i + 1 :]
-    )
 
 
 # --- Town ---
@@ -170,7 +118,10 @@ def _town(rng: np.random.Generator) -> RoadNetwork:
     for i, (chain, line) in enumerate(zip(chains, bent)):
         arms.setdefault(chain[0], []).append((i, line[1] - line[0]))
         arms.setdefault(chain[-1], []).append((i, line[-2] - line[-1]))
-    reach = {node: _reach_m([(profiles[i], out) for i, out in ways]) for node, ways in arms.items()}
+    reach = {
+        node: junction_reach_m([(profiles[i].half_width_m, math.atan2(out[1], out[0])) for i, out in ways])
+        for node, ways in arms.items()
+    }
     joined: dict[int, list[Arm]] = {node: [] for node in arms}
     for chain, line, profile in zip(chains, bent, profiles):
         path = polyline_path(
@@ -180,8 +131,8 @@ def _town(rng: np.random.Generator) -> RoadNetwork:
         joined[chain[0]].append(Arm(road, "start", profile))
         joined[chain[-1]].append(Arm(road, "end", profile))
     paint: list[Marking] = []
-    for node, members in joined.items():
-        add_junction(network, tuple(streets.xy[node]), members)
+    for members in joined.values():
+        add_junction(network, members)
         for arm in members:
             paint += crossing_paint(network.roads[arm.road], arm, zebra=bool(rng.random() < 0.6))
     return RoadNetwork("", network.roads, network.junctions, tuple(paint))
@@ -242,9 +193,8 @@ def _with_midpoints(rng: np.random.Generator, streets: _Streets, chain: list[int
     return np.array(points)
 
 
-def _reach_m(ways: list[tuple[Profile, np.ndarray]]) -> float:
-    """How far from a junction's centre its streets end, so that the tightest right turn stays drivable."""
-    angles = np.sort([math.atan2(out[1], out[0]) for _, out in ways])
-    gap = float(np.min(np.diff(np.concatenate((angles, angles[:1] + 2.0 * math.pi)))))
-    half = max(profile.half_width_m for profile, _ in ways)
-    return max(half + 6.0, (half + 4.0) / math.tan(0.5 * min(gap, 0.5 * math.pi)))
+_BUILDERS: dict[str, Callable[[np.random.Generator], RoadNetwork]] = {
+    "rural": _rural,
+    "highway": _highway,
+    "town": _town,
+}

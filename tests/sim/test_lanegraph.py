@@ -27,7 +27,7 @@ def crossroads(arms=4, first_rad=0.0):
         track = Track(14.0 * math.cos(out), 14.0 * math.sin(out), out)
         track.line(60.0)
         ends.append(Arm(add_road(network, track, profile), "start", profile))
-    add_junction(network, (0.0, 0.0), ends)
+    add_junction(network, ends)
     return network
 
 
