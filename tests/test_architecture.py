@@ -17,7 +17,12 @@ FENCES = {
     "argparse": {"pipelines"},
     "pickle": set(),
 }
-SUBFOLDERS = {"sim": {"kernels", "scenarios", "weights"}, "perception": {"weights"}, "agents": {"weights"}}
+SUBFOLDERS = {
+    "sim": {"kernels", "scenarios", "weights"},
+    "perception": {"weights"},
+    "agents": {"weights"},
+    "pipelines": {"verdicts"},
+}
 MAX_LINES = 500
 SOURCES = sorted(path for folder in ORDER for path in (ROOT / folder).rglob("*.py"))
 
