@@ -1,0 +1,160 @@
+"""Which kernels make a tick, a reset and each sense: recorded once, in blocks of worlds, replayed in one call."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import warp as wp
+
+from configs.schema import SimConfig
+from sim.buffers import Buffers
+from sim.kernels import collision, motion, order, people, respawn, sense, spawn, spawn_people, traffic
+from sim.lanepack import warp_view
+from sim.types import ROUTE_POINTS, ROUTE_STEP_M
+
+# Worlds are stepped in blocks of about this many actors, so that what one kernel wrote is still in the core's cache
+# when the next one reads it, however many worlds there are.
+BLOCK_ACTORS = 1024
+
+# Buffers whose last axis kernels read as one vector
+_AS_VECTORS = frozenset(
+    (
+        "xy_world_m",
+        "size_m",
+        "path_lane",
+        "walk_from_world_m",
+        "walk_to_world_m",
+        "box",
+        "entry",
+        "xy_ego_m",
+        "center_ego_m",
+        "velocity_ego_mps",
+    )
+)
+
+
+class Program:
+    """Launches in order.
+
+    On the CPU they are captured as a graph that native code replays: a launch from Python costs 5 to 10 microseconds,
+    one from the graph less than one.
+    """
+
+    def __init__(self, launches: Sequence[Any], device: Any) -> None:
+        self._launches = list(launches)
+        self._graph = None
+        if device.is_cpu and self._launches:
+            wp.capture_begin(device=device)
+            try:
+                self.run()
+            finally:
+                self._graph = wp.capture_end(device=device)
+
+    def run(self) -> None:
+        """All launches once."""
+        if self._graph is not None:
+            wp.capture_launch(self._graph)
+            return
+        for launch in self._launches:
+            launch.launch()
+
+    def seconds(self) -> dict[str, float]:
+        """Run once, launch by launch: CPU seconds by kernel, in order; the cost of launching from Python included."""
+        spent: dict[str, float] = {}
+        for launch in self._launches:
+            start_s = time.thread_time()
+            launch.launch()
+            name = launch.kernel.key
+            spent[name] = spent.get(name, 0.0) + time.thread_time() - start_s
+        return spent
+
+
+def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict[str, Program]:
+    """The programs `step`, `reset`, `route`, `ego`, `boxes`, `sense_reset` and `observe` over `buffers`."""
+    worlds = len(buffers.mask)
+    size = worlds if device.is_cuda else max(1, BLOCK_ACTORS // config.actors)
+    blocks = [
+        _Block(lanes, config, buffers, slice(first, min(first + size, worlds)), device).launches()
+        for first in range(0, worlds, size)
+    ]
+    return {name: Program([launch for block in blocks for launch in block[name]], device) for name in blocks[0]}
+
+
+class _Block:
+    """The launches for some consecutive worlds."""
+
+    def __init__(self, lanes: Any, config: SimConfig, buffers: Buffers, worlds: slice, device: Any) -> None:
+        self._buffers, self._worlds, self._device = buffers, worlds, device
+        self._count, self._actors, self._people = worlds.stop - worlds.start, config.actors, config.pedestrians
+        # One thread walks through a world's actors on the CPU, where each thread costs ~30 ns to set up its arguments.
+        self._threads = config.actors if device.is_cuda else 1
+        self._bound: dict[str, object] = {
+            "lanes": lanes,
+            "dt": config.dt_s,
+            "first_person": config.actors - config.pedestrians,
+            "people": config.pedestrians,
+            "threads": self._threads,
+            "wanted_m": config.route_m,
+            "step_m": ROUTE_STEP_M,
+            "wants_control": warp_view(buffers.wants_control),
+        } | {name: self._view(name, tensor) for name, tensor in buffers.by_name().items()}
+
+    def launches(self) -> dict[str, list[Any]]:
+        """By program, in order."""
+        n, p, buffers = self._actors, self._people, self._buffers
+        route = (sense.sense_route, ROUTE_POINTS, buffers.route)
+        boxes = (sense.sense_boxes, n - 1, buffers.boxes)
+        ego = self._launch(sense.sense_ego, None, buffers.ego)
+        return {
+            "step": [
+                self._launch(traffic.plan_traffic, self._threads),
+                self._launch(motion.move_traffic, self._threads),
+                self._launch(motion.move_controlled, self._threads),
+                *([self._launch(people.walk, self._threads)] if p else []),
+                self._launch(respawn.respawn),
+                *self._settle("everyone"),
+                self._launch(collision.find_collisions, self._threads, mask="everyone"),
+            ],
+            "reset": [
+                self._launch(spawn.spawn_ego),
+                self._launch(spawn.draw_character, n),
+                self._launch(spawn.spawn_vehicles),
+                *([self._launch(spawn_people.spawn_people, p)] if p else []),
+                self._launch(spawn.clear_rest, n),
+                *self._settle("mask"),
+                self._launch(respawn.settle_speeds, n),
+                *self._settle("mask"),
+                self._launch(collision.find_collisions, self._threads),
+            ],
+            "route": [self._launch(*route, mask="everyone")],
+            "ego": [ego],
+            "boxes": [self._launch(*boxes, mask="everyone")] if n > 1 else [],
+            "sense_reset": [self._launch(*route), ego, *([self._launch(*boxes)] if n > 1 else [])],
+            "observe": [self._launch(sense.observe_actors, self._threads)],
+        }
+
+    def _settle(self, mask: str) -> list[Any]:
+        """Bring the orders along lanes and along x up to date."""
+        return [
+            self._launch(order.enter_vehicles, self._threads, mask=mask),
+            *([self._launch(people.enter_people, self._threads, mask=mask)] if self._people else []),
+            self._launch(order.sort_keys, key="entry_key", mask=mask),
+            self._launch(order.sort_keys, key="x_key", sorted_key="sorted_x", rank="rank_x", mask=mask),
+        ]
+
+    # Pyright takes a decorated kernel for a function, hence Any.
+    def _launch(self, kernel: Any, per_world: int | None = None, result: object = None, **renamed: str) -> Any:
+        """Record a launch with arguments bound by name: `x` and `x_out` are the buffer x, or field x of `result`."""
+        values = []
+        for argument in kernel.adj.args:
+            name = argument.label.removesuffix("_out")
+            if result is not None and argument.label.endswith("_out"):
+                values.append(self._view(name, getattr(result, name)))
+            else:
+                values.append(self._bound[str(renamed.get(name, name))])
+        dim = self._count if per_world is None else (self._count, per_world)
+        return wp.launch(kernel, dim=dim, inputs=values, device=self._device, record_cmd=True)
+
+    def _view(self, name: str, tensor: torch.Tensor) -> wp.array:
+        return warp_view(tensor[self._worlds], tensor.ndim > 1 and name in _AS_VECTORS)
