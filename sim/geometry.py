@@ -63,16 +63,25 @@ class Spiral:
     length_m: float
 
     def at(self, s_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        k, c = self.curvature_start_1pm, (self.curvature_end_1pm - self.curvature_start_1pm) / self.length_m
+        k, c = self.curvature_start_1pm, self._rate
         heading = k * s_m + 0.5 * c * s_m * s_m
-        # Composite Gauss-Legendre of (cos, sin)(heading): 16 nodes per 2 rad leave about 1e-15 of the length.
-        turned = np.max(np.abs(k * s_m) + 0.5 * np.abs(c) * s_m * s_m, initial=0.0)
-        panels = 1 + int(turned / 2.0)
-        fraction = ((np.arange(panels)[:, None] + _NODES) / panels).ravel()
-        weight = np.tile(_WEIGHTS, panels) / panels
+        fraction, weight = self._rule
         at = s_m[:, None] * fraction
         phase = at * (k + 0.5 * c * at)
-        return s_m * (np.cos(phase) @ weight), s_m * (np.sin(phase) @ weight), heading, k + c * s_m
+        # Sums by row, not a matrix product, whose rounding would depend on how many points are asked for together.
+        u, v = (np.sum(f(phase) * weight, axis=1) for f in (np.cos, np.sin))
+        return s_m * u, s_m * v, heading, k + c * s_m
+
+    @property
+    def _rate(self) -> float:
+        return (self.curvature_end_1pm - self.curvature_start_1pm) / self.length_m
+
+    @cached_property
+    def _rule(self) -> tuple[Floats, Floats]:
+        """Composite Gauss-Legendre on [0, 1]: 16 nodes per 2 rad that the spiral turns leave about 1e-15 of s."""
+        turned = (abs(self.curvature_start_1pm) + 0.5 * abs(self._rate) * self.length_m) * self.length_m
+        panels = 1 + int(turned / 2.0)
+        return ((np.arange(panels)[:, None] + _NODES) / panels).ravel(), np.tile(_WEIGHTS, panels) / panels
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,7 @@ class ParamPoly3:
     def _arc_length(self, p0: Floats, p1: Floats) -> Floats:
         """Arc lengths (n,) between parameters (n,) and (n,)."""
         span = p1 - p0
-        return span * (self._rate(p0[:, None] + span[:, None] * _NODES) @ _WEIGHTS)
+        return span * np.sum(self._rate(p0[:, None] + span[:, None] * _NODES) * _WEIGHTS, axis=1)
 
     def _parameter(self, s_m: Floats) -> Floats:
         """The parameters (n,) at arc lengths (n,), by Newton's method from a table."""

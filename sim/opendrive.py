@@ -178,6 +178,8 @@ def _road(read: _Reader, element: etree._Element) -> Road:
         successor=_road_link(read, link, "successor"),
         right_hand=read.choice(element, "rule", ("RHT", "LHT")) == "RHT" if element.get("rule") else True,
         speeds=tuple(_road_speed(read, e) for e in element.findall("type")),
+        superelevation=read.cubics(element.findall("lateralProfile/superelevation")),
+        name=element.get("name", ""),
     )
 
 

@@ -3,16 +3,21 @@
 A road is a reference line with lanes beside it: lane ids grow to the left (positive) and fall to the right (negative)
 of lane 0, which has no width. A lane is offset from the line by the lane offset and the widths of the lanes inside it.
 `RoadNetwork` holds what a map file or the generator said; strips and markings are its geometry, sampled on demand.
-World frame, metres, radians; right-handed. Superelevation is not modelled: roads lie at the reference line's height.
+World frame, metres, radians; right-handed. Superelevation tilts the cross-section about the reference line, so that t
+and widths are measured in the tilted plane and appear a little shorter from above.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.geometry import Cubics, Floats, PlanView, wrap_rad
+from sim.locate import LanePoints, RoadIndex, RoadPoints
+from sim.surface import Relief, RoadPose, Stations
 
 DRIVING_KINDS = frozenset(
     {"driving", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "slipLane", "bidirectional"}
@@ -54,6 +59,13 @@ class Lane:
     successors: tuple[int, ...] = ()
     marks: tuple[RoadMark, ...] = ()
     speeds: tuple[tuple[float, float], ...] = ()  # (s offset in m, limit in m/s)
+    heights: tuple[tuple[float, float, float], ...] = ()  # (s offset, inner and outer height above the road in m)
+
+    def raised_m(self, ds_m: Floats) -> tuple[Floats, Floats]:
+        """Heights (n,) of the inner and the outer edge above the road's surface, ds (n,) after the section's start."""
+        table = np.array(((-math.inf, 0.0, 0.0), *self.heights))
+        row = np.searchsorted(table[:, 0], ds_m + 1e-7, side="right") - 1
+        return table[row, 1], table[row, 2]
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,7 @@ class LaneSection:
     end_left_m: float
     end_right_m: float
     lanes: dict[int, Lane]  # by id
+    sides: tuple[str, ...] = ("left", "right")  # those it speaks about; on others the section before it goes on
 
     def end_m(self, lane: int) -> float:
         return self.end_left_m if lane > 0 else self.end_right_m
@@ -78,6 +91,10 @@ class RoadLink:
     contact: str  # start, end, or ""
 
 
+def _level() -> Cubics:
+    return Cubics(np.zeros(0), np.zeros((0, 4)))
+
+
 @dataclass(frozen=True)
 class Road:
     """A reference line and what lies along it."""
@@ -87,16 +104,86 @@ class Road:
     plan: PlanView
     sections: tuple[LaneSection, ...]
     junction: str | None = None
-    elevation: Cubics = field(default_factory=lambda: Cubics(np.zeros(0), np.zeros((0, 4))))
-    lane_offset: Cubics = field(default_factory=lambda: Cubics(np.zeros(0), np.zeros((0, 4))))
+    elevation: Cubics = field(default_factory=_level)
+    lane_offset: Cubics = field(default_factory=_level)
     predecessor: RoadLink | None = None
     successor: RoadLink | None = None
     right_hand: bool = True
     speeds: tuple[tuple[float, float | None], ...] = ()  # (s in m, limit in m/s or unknown)
+    superelevation: Cubics = field(default_factory=_level)  # rad, positive where the left side is higher
+    reliefs: tuple[Relief, ...] = ()
+    name: str = ""
 
     def forward(self, lane: int) -> bool:
         """Whether traffic on the lane runs with growing s."""
         return (lane < 0) == self.right_hand
+
+    def stations(self, s_m: Floats) -> Stations:
+        """The cross-sections at s (n,); outside [0, length] the road's ends continue."""
+        return Stations(self.plan, self.elevation, self.superelevation, self.reliefs, np.asarray(s_m, dtype=np.float64))
+
+    def pose(self, s_m: Floats, t_m: Floats) -> RoadPose:
+        """Where the surface is at (s, t), each (n,), and how it lies there."""
+        return self.stations(s_m).pose(np.asarray(t_m, dtype=np.float64))
+
+    @cached_property
+    def _section_starts(self) -> dict[str, tuple[Floats, NDArray[np.int64]]]:
+        """Starts and indices of the sections that speak about each side."""
+        found = {}
+        for side in ("left", "right"):
+            rows = [(part.s_m, i) for i, part in enumerate(self.sections) if side in part.sides] or [(0.0, 0)]
+            found[side] = np.array([s for s, _ in rows]), np.array([i for _, i in rows])
+        return found
+
+    def section_at(self, s_m: Floats, lane: int) -> NDArray[np.int64]:
+        """The section (n,) that holds at s (n,) on the lane's side of the road."""
+        starts, indices = self._section_starts["left" if lane > 0 else "right"]
+        return indices[np.maximum(np.searchsorted(starts, s_m + 1e-7, side="right") - 1, 0)]
+
+    def lane_t(self, lane: int, s_m: Floats, driving: bool = False) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """t of a lane's centre and its width at s, each (n,), in whatever section; and where there is such a lane."""
+        t, width, valid = np.zeros_like(s_m), np.zeros_like(s_m), np.zeros(len(s_m), dtype=bool)
+        sections = self.section_at(s_m, lane)
+        for index in np.unique(sections):
+            found = self.sections[index].lanes.get(lane)
+            if found is not None and (not driving or found.kind in DRIVING_KINDS):
+                rows = sections == index
+                inner, _, outer, _ = self.borders(int(index), lane, s_m[rows])
+                t[rows], width[rows], valid[rows] = 0.5 * (inner + outer), np.abs(outer - inner), True
+        return t, width, valid
+
+    def lane_pose(self, lane: int, s_m: Floats, offset_m: Floats) -> RoadPose:
+        """The surface at s (n,), `offset_m` (n,) to the left of a lane's centre, seen along the reference line.
+
+        Raises ValueError where the road has no such lane at one of them.
+        """
+        t, _, valid = self.lane_t(lane, s_m)
+        if not valid.all():
+            raise ValueError(
+                f"road {self.id!r} has no lane {lane} at s={s_m[~valid][0]:g}; name a lane that exists there"
+            )
+        return self.pose(s_m, t + offset_m)
+
+    @cached_property
+    def driving_lanes(self) -> tuple[int, ...]:
+        """Ids of the lanes that are for driving in at least one section."""
+        return tuple(
+            sorted(
+                {id for part in self.sections for id, lane in part.lanes.items() if id and lane.kind in DRIVING_KINDS}
+            )
+        )
+
+    def edges(self, s_m: Floats) -> tuple[Floats, Floats]:
+        """t of the rightmost and of the leftmost lane's outer edge at s, each (n,)."""
+        found = []
+        for sign in (-1, 1):
+            sections, t = self.section_at(s_m, sign), np.zeros_like(s_m)
+            for index in np.unique(sections):
+                rows = sections == index
+                outermost = max((id * sign for id in self.sections[index].lanes), default=0)
+                t[rows] = self.borders(int(index), sign * max(outermost, 0), s_m[rows])[2]
+            found.append(t)
+        return found[0], found[1]
 
     def borders(self, section: int, lane: int, s_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Inner and outer t (left of the reference line) and their slopes dt/ds of a lane at s (n,)."""
@@ -111,28 +198,20 @@ class Road:
 
     def lane_at(self, section: int, lane: int, s_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """A lane's centres xyz (n, 3), direction of travel (n,), width (n,) and |d centre/ds| (n,) at s (n,)."""
-        xy, heading, curvature = self.plan.at(s_m)
         inner, inner_slope, outer, outer_slope = self.borders(section, lane, s_m)
-        return self._lane(lane, s_m, xy, heading, curvature, inner, inner_slope, outer, outer_slope)
+        return self._lane(section, lane, self.stations(s_m), inner, inner_slope, outer, outer_slope)
 
     def _lane(
-        self,
-        lane: int,
-        s_m: Floats,
-        xy: Floats,
-        heading: Floats,
-        curvature: Floats,
-        t0: Floats,
-        dt0: Floats,
-        t1: Floats,
-        dt1: Floats,
+        self, section: int, lane: int, at: Stations, t0: Floats, dt0: Floats, t1: Floats, dt1: Floats
     ) -> tuple[Floats, Floats, Floats, Floats]:
-        t, slope = 0.5 * (t0 + t1), 0.5 * (dt0 + dt1)
-        xyz = np.column_stack((_beside(xy, heading, t), self.elevation.at(s_m)[0]))
-        # d(P + t N)/ds = (1 - kappa t) T + t' N, so a lane that widens or shifts has a direction of its own.
-        along = 1.0 - curvature * t
-        yaw = heading + np.arctan2(slope, along) + (0.0 if self.forward(lane) else math.pi)
-        return xyz, wrap_rad(yaw), np.abs(t1 - t0), np.hypot(along, slope)
+        """`lane_at` between the borders t0 and t1, whose slopes are dt0 and dt1."""
+        t, part = 0.5 * (t0 + t1), self.sections[section]
+        z = at.z(t)
+        if part.lanes[lane].heights:
+            z = z + 0.5 * sum(part.lanes[lane].raised_m(at.s_m - part.s_m))
+        yaw, stretch = at.course(t, 0.5 * (dt0 + dt1))
+        yaw = wrap_rad(yaw + (0.0 if self.forward(lane) else math.pi))
+        return np.column_stack((at.xy(t), z)), yaw, np.abs(t1 - t0), stretch
 
 
 def _outer_border(lane: Lane, sign: int, ds: Floats, inner: Floats, inner_slope: Floats) -> tuple[Floats, Floats]:
@@ -142,11 +221,6 @@ def _outer_border(lane: Lane, sign: int, ds: Floats, inner: Floats, inner_slope:
     negative = width < 0.0  # rounding of tapers that end at zero
     width, slope = np.where(negative, 0.0, width), np.where(negative, 0.0, slope)
     return inner + sign * width, inner_slope + sign * slope
-
-
-def _beside(xy: Floats, heading: Floats, t: Floats) -> Floats:
-    """Points (n, 2) at t (n,) to the left of points (n, 2) with headings (n,)."""
-    return xy + t[:, None] * np.column_stack((-np.sin(heading), np.cos(heading)))
 
 
 @dataclass(frozen=True)
@@ -252,6 +326,21 @@ class RoadNetwork:
     controllers: tuple[SignalController, ...] = ()
     objects: tuple[RoadObject, ...] = ()
 
+    @cached_property
+    def index(self) -> RoadIndex:
+        """Where roads and lanes are, for look-ups by position; built when it is first asked for."""
+        return RoadIndex(tuple(self.roads.values()))
+
+    def locate(self, xy_world_m: Floats, z_world_m: Floats | None = None) -> RoadPoints:
+        """Roads, s and t of world points (n, 2); with heights (n,) given, roads above one another are told apart."""
+        return self.index.locate(xy_world_m, z_world_m)
+
+    def locate_lanes(
+        self, xy_world_m: Floats, z_world_m: Floats | None = None, yaw_world_rad: Floats | None = None
+    ) -> LanePoints:
+        """The driving lanes that world points (n, 2) are on or next to; yaws (n,) prefer lanes that run that way."""
+        return self.index.locate_lanes(xy_world_m, z_world_m, yaw_world_rad)
+
     def strips(self, step_m: float = 1.0) -> list[LaneStrip]:
         """Every lane of non-zero length, at its section's start, the multiples of `step_m` of s, and its end."""
         return [strip for road in self.roads.values() for strip in _road_strips(road, step_m)]
@@ -287,15 +376,14 @@ def _road_strips(road: Road, step_m: float) -> Iterator[LaneStrip]:
 
 def _side_strips(road: Road, index: int, ids: list[int], s: Floats) -> Iterator[LaneStrip]:
     """The strips of one side of a section, from the inside out, sharing one evaluation of the reference line."""
-    section, at = road.sections[index], _inside(s)
-    xy, heading, curvature = road.plan.at(at)
-    inner, inner_slope = road.lane_offset.at(at)
-    inner_xy = _beside(xy, heading, inner)
+    section, at = road.sections[index], road.stations(_inside(s))
+    inner, inner_slope = road.lane_offset.at(at.s_m)
+    inner_xy = at.xy(inner)
     for id in ids:
         lane = section.lanes[id]
-        outer, outer_slope = _outer_border(lane, (1 if id > 0 else -1), at - section.s_m, inner, inner_slope)
-        outer_xy = _beside(xy, heading, outer)
-        xyz, yaw, width, _ = road._lane(id, at, xy, heading, curvature, inner, inner_slope, outer, outer_slope)
+        outer, outer_slope = _outer_border(lane, (1 if id > 0 else -1), at.s_m - section.s_m, inner, inner_slope)
+        outer_xy = at.xy(outer)
+        xyz, yaw, width, _ = road._lane(index, id, at, inner, inner_slope, outer, outer_slope)
         order = slice(None) if road.forward(id) else slice(None, None, -1)
         # In right-hand traffic every lane has the road's middle on its left; in left-hand traffic on its right.
         left, right = (inner_xy, outer_xy) if road.right_hand else (outer_xy, inner_xy)
@@ -317,8 +405,8 @@ def _road_markings(road: Road, step_m: float) -> Iterator[Marking]:
 
 
 def _mark_lines(road: Road, section: int, lane: int, mark: RoadMark, s: Floats) -> Iterator[Marking]:
-    xy, heading, _ = road.plan.at(s)
+    at = road.stations(s)
     _, _, border, _ = road.borders(section, lane, s)
     for line in mark.lines:
-        points = _beside(xy, heading, border + line.t_m)
+        points = at.xy(border + line.t_m)
         yield Marking(points, line.width_m, mark.color, line.dash_m, line.gap_m)
