@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim.geometry import Arc, Floats, Line, Piece, PlanView, Primitive, Spiral, blend, constant
+from sim.geometry import Arc, Cubics, Floats, Line, Piece, PlanView, Primitive, Spiral, blend, constant
 from sim.roads import Connection, Lane, LaneSection, Marking, MarkLine, Road, RoadLink, RoadMark, RoadNetwork
 
 
@@ -44,9 +44,53 @@ class Path:
         self.x_world_m, self.y_world_m, self.heading_rad = float(xy[0, 0]), float(xy[0, 1]), float(heading[0])
         self.length_m += length_m
 
+    @property
+    def plan(self) -> PlanView:
+        return PlanView(tuple(self.pieces))
+
     def points(self, step_m: float) -> Floats:
         """Points (n, 2) every `step_m`."""
-        return PlanView(tuple(self.pieces)).at(np.arange(0.0, self.length_m, step_m))[0]
+        return self.plan.at(np.arange(0.0, self.length_m, step_m))[0]
+
+    def part(self, start_m: float, end_m: float) -> "Path":
+        """The stretch of this path from one arc length to another."""
+        xy, heading, _ = self.plan.at(np.array([start_m]))
+        part = Path(float(xy[0, 0]), float(xy[0, 1]), float(heading[0]))
+        for piece in self.pieces:
+            low, high = max(start_m - piece.s_m, 0.0), min(end_m - piece.s_m, piece.length_m)
+            if high > low:
+                part._append(_cut(piece.shape, low, high), high - low)
+        return part
+
+    def turned_round(self) -> "Path":
+        """The same line from its end to its start."""
+        back = Path(self.x_world_m, self.y_world_m, self.heading_rad + math.pi)
+        for piece in reversed(self.pieces):
+            back._append(_mirrored(piece.shape), piece.length_m)
+        return back
+
+    def beside(self, s_m: float, t_m: float) -> "Path":
+        """An empty path that starts `t_m` to the left of this one at `s_m`, with its heading."""
+        xy, heading, _ = self.plan.at(np.array([s_m]))
+        angle = float(heading[0])
+        return Path(float(xy[0, 0]) - t_m * math.sin(angle), float(xy[0, 1]) + t_m * math.cos(angle), angle)
+
+
+def _cut(shape: Primitive, low_m: float, high_m: float) -> Primitive:
+    if not isinstance(shape, Spiral):
+        return shape
+    rate = (shape.curvature_end_1pm - shape.curvature_start_1pm) / shape.length_m
+    start = shape.curvature_start_1pm + rate * low_m
+    return Spiral(start, start + rate * (high_m - low_m), high_m - low_m)
+
+
+def _mirrored(shape: Primitive) -> Primitive:
+    """The shape driven from its end to its start: what bent left bends right."""
+    if isinstance(shape, Arc):
+        return Arc(-shape.curvature_1pm)
+    if isinstance(shape, Spiral):
+        return Spiral(-shape.curvature_end_1pm, -shape.curvature_start_1pm, shape.length_m)
+    return shape
 
 
 def polyline_path(points: Floats, start_m: float, end_m: float, radius_min_m: float, radius_max_m: float) -> Path:
@@ -153,15 +197,32 @@ def _side_lanes(profile: Profile, sign: int) -> list[Lane]:
     return [Lane(sign * (i + 1), kind, constant(width), marks=marks) for i, (kind, width, marks) in enumerate(strips)]
 
 
+def lay_road(
+    network: RoadNetwork,
+    path: Path,
+    lanes: list[Lane],
+    speed_mps: float,
+    junction: str | None = None,
+    before: RoadLink | None = None,
+    after: RoadLink | None = None,
+    lane_offset: Cubics | None = None,
+) -> str:
+    """Add a road of one section along a path; returns its id."""
+    id = str(len(network.roads))
+    by_id = {0: Lane(0, "none", constant(0.0))} | {lane.id: lane for lane in lanes}
+    section = LaneSection(0.0, path.length_m, path.length_m, dict(sorted(by_id.items(), reverse=True)))
+    network.roads[id] = Road(
+        id, path.length_m, path.plan, (section,), junction=junction, lane_offset=lane_offset or constant(0.0),
+        predecessor=before, successor=after, speeds=((0.0, speed_mps),),
+    )  # fmt: skip
+    return id
+
+
 def add_road(network: RoadNetwork, path: Path, profile: Profile) -> str:
     """Add a two-way road along a path; returns its id."""
-    id = str(len(network.roads))
     lanes = [*_side_lanes(profile, 1), Lane(0, "none", constant(0.0), marks=_middle_marks(profile, path.length_m))]
     lanes += _side_lanes(profile, -1)
-    section = LaneSection(0.0, path.length_m, path.length_m, {lane.id: lane for lane in lanes})
-    speeds = ((0.0, profile.speed_mps),)
-    network.roads[id] = Road(id, path.length_m, PlanView(tuple(path.pieces)), (section,), speeds=speeds)
-    return id
+    return lay_road(network, path, lanes, profile.speed_mps)
 
 
 # --- Junctions ---
@@ -256,16 +317,11 @@ def _turn_path(network: RoadNetwork, a: Arm, b: Arm, turn_rad: float) -> Path:
 def _connecting_road(
     network: RoadNetwork, junction: str, a: Arm, b: Arm, path: Path, lanes: list[Lane], offset_m: tuple[float, float]
 ) -> str:
-    id = str(len(network.roads))
-    by_id = {0: Lane(0, "none", constant(0.0)), **{lane.id: lane for lane in lanes}}
-    section = LaneSection(0.0, path.length_m, path.length_m, by_id)
-    network.roads[id] = Road(
-        id, path.length_m, PlanView(tuple(path.pieces)), (section,), junction=junction,
-        lane_offset=blend(-offset_m[0], -offset_m[1], path.length_m),
-        predecessor=RoadLink("road", a.road, a.contact), successor=RoadLink("road", b.road, b.contact),
-        speeds=((0.0, min(a.profile.speed_mps, b.profile.speed_mps)),),
+    return lay_road(
+        network, path, lanes, min(a.profile.speed_mps, b.profile.speed_mps), junction,
+        RoadLink("road", a.road, a.contact), RoadLink("road", b.road, b.contact),
+        blend(-offset_m[0], -offset_m[1], path.length_m),
     )  # fmt: skip
-    return id
 
 
 def _connect(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: float, k: int, m: int) -> Connection:

@@ -4,6 +4,7 @@ rural    a curving two-way road of lines, clothoids and arcs, sometimes with a T
 highway  two curving one-way carriageways of three lanes with a median and shoulders
 town     streets on a jittered grid with T and X junctions, bends, sidewalks, often an avenue; no street leads out
 crossing one T or X junction with signals, stop or yield signs by the seed
+motorway two carriageways with ramps, acceleration and deceleration lanes and lane drops
 """
 
 import math
@@ -25,10 +26,11 @@ from sim.roadbuild import (
     polyline_path,
 )
 from sim.roadgen_crossing import crossing
+from sim.roadgen_motorway import motorway
 from sim.roadgen_paths import clear_of_each_other, wandering_path
 from sim.roads import Marking, RoadNetwork
 
-_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4}
+_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5}
 
 
 def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
@@ -38,14 +40,14 @@ def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
     if seed < 0:
         raise ValueError(f"road seed {seed} is negative; use 0 or more")
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, _STREAM[kind]])))
-    network = crossing(rng, seed) if kind == "crossing" else _BUILDERS[kind](rng)
+    network = _BUILDERS[kind](rng, seed)
     return replace(network, name=f"{kind}-{seed}")
 
 
 # --- Curving roads ---
 
 
-def _highway(rng: np.random.Generator) -> RoadNetwork:
+def _highway(rng: np.random.Generator, seed: int) -> RoadNetwork:
     width, dash = rng.uniform(3.5, 3.75), ((3.0, 9.0), (6.0, 12.0), (6.0, 6.0))[rng.integers(3)]
     profile = Profile(
         lanes=3, width_m=width, speed_mps=rng.choice((80.0, 100.0, 120.0)) / 3.6, median_m=rng.uniform(2.0, 6.0),
@@ -59,7 +61,7 @@ def _highway(rng: np.random.Generator) -> RoadNetwork:
     return network
 
 
-def _rural(rng: np.random.Generator) -> RoadNetwork:
+def _rural(rng: np.random.Generator, seed: int) -> RoadNetwork:
     profile = Profile(
         lanes=1, width_m=rng.uniform(3.0, 3.6), speed_mps=rng.choice((60.0, 70.0, 80.0, 90.0)) / 3.6,
         edge_lines=bool(rng.random() < 0.8), inner_color=str(rng.choice(("white", "yellow"), p=(0.7, 0.3))),
@@ -99,7 +101,7 @@ class _Streets:
     avenue: set[tuple[int, int]]
 
 
-def _town(rng: np.random.Generator) -> RoadNetwork:
+def _town(rng: np.random.Generator, seed: int) -> RoadNetwork:
     streets = _street_plan(rng)
     width, speed = rng.uniform(3.2, 3.6), rng.choice((30.0, 40.0, 50.0)) / 3.6
     color, edges = str(rng.choice(("white", "yellow"))), bool(rng.random() < 0.4)
@@ -193,8 +195,10 @@ def _with_midpoints(rng: np.random.Generator, streets: _Streets, chain: list[int
     return np.array(points)
 
 
-_BUILDERS: dict[str, Callable[[np.random.Generator], RoadNetwork]] = {
+_BUILDERS: dict[str, Callable[[np.random.Generator, int], RoadNetwork]] = {
     "rural": _rural,
     "highway": _highway,
     "town": _town,
+    "crossing": crossing,
+    "motorway": motorway,
 }
