@@ -105,3 +105,4 @@ class Scenario:
     ego_goal: Position | None = None  # where it should go, for agents that follow a route
     duration_s: Value | None = None  # at most this long
     criteria: tuple[Criterion, ...] = ()
+    notes: tuple[str, ...] = ()  # what the user should know about the reading: files found elsewhere

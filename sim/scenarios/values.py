@@ -54,6 +54,8 @@ class Draw:
 
     size: int
     values: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (B,) float64, or object arrays of str
+    # What declared values came to: many refer to the same, and a chain of doublings would else take forever.
+    _known: dict[int, "tuple[Value, Any]"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def take(self, runs: NDArray[np.int64]) -> "Draw":
         """The draw of some of the runs."""
@@ -139,7 +141,19 @@ class Value:
 
     def parameters(self, draw: Draw) -> frozenset[str]:
         """The drawn parameters that the value depends on, through references too."""
-        return frozenset(self._parameters(draw, 0))
+        names: set[str] = set()
+        seen: dict[int, Value] = {}
+        left = [self]
+        while left:
+            value = left.pop()
+            seen[id(value)] = value
+            for name in _REFERENCE.findall(value.source):
+                referred, own = value._reference(name, 0)
+                if own and name in draw.values:
+                    names.add(name)
+                elif id(referred) not in seen:
+                    left.append(referred)
+        return frozenset(names)
 
     # ---------------------------------------------------------------- evaluation
 
@@ -165,7 +179,9 @@ class Value:
         if own and name in draw.values:
             column = draw.values[name]
             return column if column.dtype != object else np.array([_as_number(str(x), self.where) for x in column])
-        return value._number(draw, depth + 1)
+        if id(value) not in draw._known:
+            draw._known[id(value)] = value, value._number(draw, depth + 1)  # the value is kept, so its id is taken
+        return draw._known[id(value)][1]
 
     def _expression(self, draw: Draw, text: str, depth: int) -> Any:
         def lookup(name: str) -> Any:
@@ -193,13 +209,6 @@ class Value:
                 return _spelled(draw.values[single[1]])
             return value._text(draw, depth + 1)
         return source
-
-    def _parameters(self, draw: Draw, depth: int) -> set[str]:
-        names: set[str] = set()
-        for name in _REFERENCE.findall(self.source):
-            value, own = self._reference(name, depth)
-            names |= {name} if own and name in draw.values else value._parameters(draw, depth + 1)
-        return names
 
 
 def constant(text: str | float, where: Where) -> Value:
