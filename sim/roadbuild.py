@@ -26,15 +26,15 @@ class Path:
         return Path(self.x_world_m, self.y_world_m, self.heading_rad, self.length_m, list(self.pieces))
 
     def line(self, length_m: float) -> None:
-        self._append(Line(), length_m)
+        self.extend(Line(), length_m)
 
     def arc(self, length_m: float, curvature_1pm: float) -> None:
-        self._append(Arc(curvature_1pm), length_m)
+        self.extend(Arc(curvature_1pm), length_m)
 
     def spiral(self, length_m: float, start_1pm: float, end_1pm: float) -> None:
-        self._append(Spiral(start_1pm, end_1pm, length_m), length_m)
+        self.extend(Spiral(start_1pm, end_1pm, length_m), length_m)
 
-    def _append(self, shape: Primitive, length_m: float) -> None:
+    def extend(self, shape: Primitive, length_m: float) -> None:
         if length_m < 1e-6:
             return
         piece = Piece(self.length_m, self.x_world_m, self.y_world_m, self.heading_rad, length_m, shape)
@@ -59,14 +59,14 @@ class Path:
         for piece in self.pieces:
             low, high = max(start_m - piece.s_m, 0.0), min(end_m - piece.s_m, piece.length_m)
             if high > low:
-                part._append(_cut(piece.shape, low, high), high - low)
+                part.extend(_cut(piece.shape, low, high), high - low)
         return part
 
     def turned_round(self) -> "Path":
         """The same line from its end to its start."""
         back = Path(self.x_world_m, self.y_world_m, self.heading_rad + math.pi)
         for piece in reversed(self.pieces):
-            back._append(_mirrored(piece.shape), piece.length_m)
+            back.extend(_mirrored(piece.shape), piece.length_m)
         return back
 
     def beside(self, s_m: float, t_m: float) -> "Path":

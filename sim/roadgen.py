@@ -5,6 +5,7 @@ highway  two curving one-way carriageways of three lanes with a median and shoul
 town     streets on a jittered grid with T and X junctions, bends, sidewalks, often an avenue; no street leads out
 crossing one T or X junction with signals, stop or yield signs by the seed
 motorway two carriageways with ramps, acceleration and deceleration lanes and lane drops
+roundabout a ring of one or two lanes whose three to five arms yield
 """
 
 import math
@@ -28,9 +29,10 @@ from sim.roadbuild import (
 from sim.roadgen_crossing import crossing
 from sim.roadgen_motorway import motorway
 from sim.roadgen_paths import clear_of_each_other, wandering_path
+from sim.roadgen_roundabout import roundabout
 from sim.roads import Marking, RoadNetwork
 
-_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5}
+_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5, "roundabout": 6}
 
 
 def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
@@ -201,4 +203,5 @@ _BUILDERS: dict[str, Callable[[np.random.Generator, int], RoadNetwork]] = {
     "town": _town,
     "crossing": crossing,
     "motorway": motorway,
+    "roundabout": roundabout,
 }

@@ -114,6 +114,13 @@ class Furniture:
         """Paint a line through points (n, 2)."""
         self.paint.append(Marking(np.round(xy_world_m / GRID_M) * GRID_M, width_m, color, dash_m, gap_m))
 
+    def add_line(
+        self, road: Road, s_m: float, t_m: tuple[float, float], width_m: float, dash_m: float = 0.5, gap_m: float = 0.0
+    ) -> None:
+        """Paint a line across a road, from one t to another."""
+        ends = np.array([_beside(road, s_m, t)[0] for t in t_m])
+        self.add_paint(ends, width_m, dash_m, gap_m)
+
 
 def _beside(road: Road, s_m: float, t_m: float) -> tuple[tuple[float, float], float]:
     xy, heading, _ = road.plan.at(np.array([s_m]))
@@ -199,8 +206,8 @@ def _waiting_line(road: Road, furniture: Furniture, arm: Arm, zebra: bool, dashe
     s = waiting_s_m(road, arm, zebra) + 0.5 * _STOP_LINE_M * _inward(arm)
     first = arm.profile.median_m + 0.05
     last = arm.profile.median_m + arm.profile.lanes * arm.profile.width_m - 0.05
-    t = -_inward(arm) * np.array([first, last])
-    furniture.add_paint(_across(road, s, t), _STOP_LINE_M, 0.5, 0.25 if dashed else 0.0)
+    side = -_inward(arm)
+    furniture.add_line(road, s, (side * first, side * last), _STOP_LINE_M, gap_m=0.25 if dashed else 0.0)
 
 
 def add_zebra(road: Road, furniture: Furniture, arm: Arm) -> None:
@@ -213,12 +220,8 @@ def add_zebra(road: Road, furniture: Furniture, arm: Arm) -> None:
 
 def add_crosswalk(road: Road, furniture: Furniture, s_m: float, half_m: float) -> None:
     """A zebra crossing over a carriageway of `half_m` to either side of the reference line."""
-    furniture.add_paint(_across(road, s_m, np.array([half_m - 0.25, 0.25 - half_m])), _ZEBRA_M, 0.5, 0.5)
+    furniture.add_line(road, s_m, (half_m - 0.25, 0.25 - half_m), _ZEBRA_M, gap_m=0.5)
     furniture.add_object(road, "crosswalk", s_m, 0.0, _ZEBRA_M, 2.0 * half_m)
-
-
-def _across(road: Road, s_m: float, t_m: Floats) -> Floats:
-    return np.array([_beside(road, s_m, float(t))[0] for t in t_m])
 
 
 # --- Arrows ---
