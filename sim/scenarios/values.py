@@ -143,7 +143,7 @@ class Value:
         """The drawn parameters that the value depends on, through references too."""
         names: set[str] = set()
         seen: dict[int, Value] = {}
-        left = [self]
+        left: list[Value] = [self]
         while left:
             value = left.pop()
             seen[id(value)] = value

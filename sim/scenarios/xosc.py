@@ -2,8 +2,8 @@
 
 `read_xosc` reads a file for one draw of its parameters. Numbers stay unevaluated, so that a batch of runs shares the
 tree; texts that shape it (entities, catalogs, enumerations, the road) must be the same in all runs of the draw, else
-Mixed is raised and the caller splits (`batches.uniform`). Which elements are understood is in the tables of `xosc_actions.py`,
-`xosc_conditions.py`, `xosc_positions.py` and `xosc_entities.py`.
+Mixed is raised and the caller splits (`batches.uniform`). Which elements are understood is in the tables of
+`xosc_actions.py`, `xosc_conditions.py`, `xosc_positions.py` and `xosc_entities.py`.
 """
 
 from collections import Counter

@@ -54,7 +54,7 @@ def _add(read: Reader, element: Element, name: str, found: list[Entity], depth: 
     index = len(found)
     found.append(entity)
     if trailer is not None:
-        found[index] = replace(entity, trailer=_trailer(*trailer, name, found, depth + 1))
+        found[index] = replace(entity, trailer=_trailer(trailer[0], trailer[1], name, found, depth + 1))
     return found[index]
 
 
@@ -74,7 +74,8 @@ def _trailer(read: Reader, element: Element, tractor: str, found: list[Entity], 
 
 def _placeholder(name: str, read: Reader, element: Element) -> Entity:
     where = read.where(element, "entityRef")
-    return Entity(name, "reference", "trailer", *[constant(0.0, where)] * 6, where=where)
+    nothing = constant(0.0, where)
+    return Entity(name, "reference", "trailer", nothing, nothing, nothing, nothing, nothing, nothing, where)
 
 
 def _hitched(read: Reader, entity: Entity, by_name: dict[str, Entity], depth: int = 0) -> Entity:
@@ -105,7 +106,7 @@ def _members(read: Reader, element: Element) -> tuple[str, ...]:
 # --- Kinds ---
 
 
-def _vehicle(read: Reader, element: Element, name: str) -> tuple[Entity, tuple | None]:
+def _vehicle(read: Reader, element: Element, name: str) -> tuple[Entity, tuple[Reader, Element] | None]:
     read = with_parameters(read, element)
     performance, axles = read.optional_child(element, "Performance"), read.optional_child(element, "Axles")
 

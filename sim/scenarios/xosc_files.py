@@ -1,11 +1,11 @@
 """Finding the files that a scenario names: roads, catalogs, other scenarios.
 
-A path counts from the scenario's folder. Scenario files travel without the tree of folders they were written in, so where
-nothing is there the search goes on, in a fixed order and not far, and what it took is noted:
+A path counts from the scenario's folder. Scenario files travel without the tree of folders they were written in, so
+where nothing is there the search goes on, in a fixed order and not far, and what it took is noted:
 
 - a road `A/B/x.xodr`: `x.xodr` in the folders given by the user, then beside the scenario, then upwards through at most
-  six folders, in each in its subfolders called opendrive, xodr, maps, roads, road_networks or tracks (in any case), then
-  one folder deeper in those: first in one called like a folder of the scenario's own path, then by the alphabet;
+  six folders, in each in its subfolders called opendrive, xodr, maps, roads, road_networks or tracks (in any case),
+  then one folder deeper in those: first in one called like a folder of the scenario's own path, then by the alphabet;
 - a catalog folder `A/B/C`: `B/C`, then `C`, beside the scenario, then the same in the three folders above it.
 """
 
