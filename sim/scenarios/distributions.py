@@ -1,9 +1,10 @@
 """Parameter variations: OpenSCENARIO files that say which values a scenario's parameters take, expanded to all runs.
 
 `<Deterministic>` distributions are multiplied: every combination of their values is a run. Runs are in the order of
-nested loops over the distributions as the file lists them, the first outermost; a set counts as listed, a range from its
-lower limit up, the upper one included where a step meets it (to 1e-9 of a step; steps are added in decimal, so that 0.1
-and 0.2 make 0.3). Combinations that the scenario's own constraint groups exclude are runs too, counted but not `allowed`.
+nested loops over the distributions as the file lists them, the first outermost; a set counts as listed, a range from
+its lower limit up, the upper one included where a step meets it (to 1e-9 of a step; steps are added in decimal, so that
+0.1 and 0.2 make 0.3). Combinations that the scenario's own constraint groups exclude are runs too, counted but not
+`allowed`.
 """
 
 from collections.abc import Iterator
@@ -65,8 +66,8 @@ def single(path: Path) -> Variation:
 def read_variation(path: Path) -> Variation:
     """The runs that a ParameterValueDistribution file makes of its scenario.
 
-    Raises ValueError where it is wrong, random, too large or sets what the scenario does not declare, OSError where it or
-    the scenario cannot be read.
+    Raises ValueError where it is wrong, random, too large or sets what the scenario does not declare, OSError where it
+    or the scenario cannot be read.
     """
     path = Path(path)
     root = parse_xml(path).find("ParameterValueDistribution")
@@ -94,7 +95,7 @@ def _scenario_file(read: Reader, root: Element) -> Path:
 
 def _product(read: Reader, root: Element, known: dict[str, Parameter]) -> dict[str, NDArray[Any]]:
     """The values of every parameter that is varied, by run."""
-    blocks = [block for block in _blocks(read, root, known)]
+    blocks = list(_blocks(read, root, known))
     names = [name for block in blocks for name in block]
     for name in names:
         if names.count(name) > 1:
