@@ -70,7 +70,7 @@ def allocate(
     world = _world(graph, config, b, empty)
     return Buffers(
         world=world,
-        state=_state(b, n, empty),
+        state=_state(b, n, _most_groups(graph), empty),
         action=Action(empty(b, n), empty(b, n), empty(b, n, dtype=torch.bool)),
         private=_private(b, n, max(config.pedestrians, 1), world.route_lane.shape[1], empty),
         mask=empty(b, dtype=torch.bool),
@@ -110,7 +110,12 @@ def _world(graph: LaneGraph, config: SimConfig, b: int, empty: Any) -> World:
     )
 
 
-def _state(b: int, n: int, empty: Any) -> State:
+def _most_groups(graph: LaneGraph) -> int:
+    """The most groups of lights that any map has, at least 1."""
+    return max(1, int(torch.diff(graph.signal_first).max()))
+
+
+def _state(b: int, n: int, groups: int, empty: Any) -> State:
     i32 = torch.int32
     return State(
         tick=empty(b, dtype=torch.int64),
@@ -132,6 +137,8 @@ def _state(b: int, n: int, empty: Any) -> State:
         collided=empty(b, n, dtype=torch.bool),
         collided_with=empty(b, n, dtype=i32),
         offroad=empty(b, n, dtype=torch.bool),
+        signal_phase=empty(b, groups, dtype=i32),
+        signal_valid=empty(b, groups, dtype=torch.bool),
     )
 
 
@@ -157,6 +164,7 @@ def _private(b: int, n: int, p: int, route: int, empty: Any) -> dict[str, torch.
         "next_wait_s": empty(b, n),
         "crash_s": empty(b, n),
         "walk_wait_s": empty(b, p),
+        "walk_style": empty(b, p, dtype=i32),
         "cross_count": empty(b, p, dtype=i32),
         "cross_lane": empty(b, p, 8, dtype=i32),
         "cross_s_m": empty(b, p, 8),

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import Floats, wrap_rad
+from sim.types import LaneControl
 
 if TYPE_CHECKING:
     from sim.lanegraph import MapLanes
 
 OVERLAP_M = 2.2  # centres nearer than this cannot both be driven
 _STOREYS_M = 3.0  # lanes further apart in height pass over each other
+_MAX_RING_M = 500.0
 _STRAIGHT_RAD = math.radians(30.0)
 
 
@@ -27,15 +29,21 @@ class Conflicts:
     yields: NDArray[np.bool_]  # (E,)
 
 
-def junction_conflicts(lanes: "MapLanes") -> Conflicts:
-    """Conflicts between the lanes of each junction; every pair appears in both lanes' rows and exactly one yields."""
+def junction_conflicts(lanes: "MapLanes", control: NDArray[np.int64]) -> Conflicts:
+    """Conflicts between the lanes of each junction; every pair appears in both lanes' rows and exactly one yields.
+
+    `control` (L,) LaneControl: who has a stop or yield sign gives way to who has none.
+    """
     groups: dict[str, list[int]] = {}
     for lane, junction in enumerate(lanes.junction):
         if junction is not None:
             groups.setdefault(junction, []).append(lane)
+    ring = ring_lanes(lanes)
     rows: list[tuple[int, int, float, float, float, float, bool]] = []
     for members in groups.values():
-        rank = _ranks(lanes, members)
+        circling = any(ring[member] for member in members)
+        minor = np.isin(control[members], (LaneControl.STOP, LaneControl.YIELD)) | (circling & ~ring[members])
+        rank = _ranks(lanes, members, minor)
         spans = _overlaps(lanes, members)
         for (a, b), (a0, a1) in spans.items():
             rows.append((a, b, a0, a1, *spans[b, a], rank[a] > rank[b]))
@@ -87,13 +95,44 @@ def _extent(touches: NDArray[np.bool_], step_m: float) -> tuple[float, float]:
     return float(at[0] * step_m), float(at[-1] * step_m)
 
 
-def _ranks(lanes: "MapLanes", members: list[int]) -> dict[int, int]:
+def ring_lanes(lanes: "MapLanes") -> NDArray[np.bool_]:
+    """Which lanes (L,) are part of a roundabout: lanes that lead into each other round a circle.
+
+    From each lane of a junction the walk takes the sharpest turn towards the circle's inside (left where traffic keeps
+    to the right). It is a ring if it comes back soon and its points lie about equally far from their middle.
+    """
+    ring = np.zeros(len(lanes.keys), dtype=bool)
+    turn = lanes.yaw_world_rad[lanes.sample_first[1:] - 1] - lanes.yaw_world_rad[lanes.sample_first[:-1]]
+    inwards = np.where(lanes.right_hand, 1.0, -1.0)
+    for start, junction in enumerate(lanes.junction):
+        if junction is None or ring[start]:
+            continue
+        walk, length = [start], float(lanes.length_m[start])
+        while length < _MAX_RING_M and lanes.successors[walk[-1]]:
+            after = max(lanes.successors[walk[-1]], key=lambda lane: turn[lane] * inwards[lane])
+            if after in walk:
+                break
+            walk.append(after)
+            length += float(lanes.length_m[after])
+        if start in lanes.successors[walk[-1]] and _is_round(lanes, walk):
+            ring[walk] = True
+    return ring
+
+
+def _is_round(lanes: "MapLanes", walk: list[int]) -> bool:
+    points = np.concatenate([lanes.xyz_world_m[lanes.sample_first[k] : lanes.sample_first[k + 1], :2] for k in walk])
+    radius = np.hypot(*(points - points.mean(axis=0)).T)
+    return bool(radius.min() > 0.8 * radius.max())  # a square block has 0.71
+
+
+def _ranks(lanes: "MapLanes", members: list[int], minor: NDArray[np.bool_]) -> dict[int, int]:
     """Ranks in a junction: of two lanes in conflict the one with the greater rank gives way.
 
-    Straight on goes before turning, turning without crossing the oncoming lane before turning across it, and among
-    equals whoever comes from the right. "From the right" alone is a circle at a crossroads, where four cars would wait
-    for each other; the approaches are therefore cut at the widest gap between their headings into a total order, which
-    differs from the rule for at most one pair of neighbouring approaches (for none where an approach is missing).
+    Lanes without a sign go before those of `minor` (members,) approaches. Then straight on goes before turning,
+    turning without crossing the oncoming lane before turning across it, and among equals whoever comes from the
+    right. "From the right" alone is a circle at a crossroads, where four cars would wait for each other; the
+    approaches are therefore cut at the widest gap between their headings into a total order, which differs from the
+    rule for at most one pair of neighbouring approaches (for none where an approach is missing).
     """
     first, last = lanes.sample_first[members], lanes.sample_first[np.array(members) + 1] - 1
     start = lanes.yaw_world_rad[first]
@@ -106,5 +145,5 @@ def _ranks(lanes: "MapLanes", members: list[int]) -> dict[int, int]:
     gaps = np.diff(np.concatenate((ordered, ordered[:1] + 2.0 * math.pi)))
     cut = ordered[(int(np.argmax(np.round(gaps, 3))) + 1) % len(ordered)]
     from_cut = np.round(np.remainder(heading - cut, 2.0 * math.pi), 6)
-    order = sorted(range(len(members)), key=lambda i: (manoeuvre[i], -from_cut[i], members[i]))
+    order = sorted(range(len(members)), key=lambda i: (minor[i], manoeuvre[i], -from_cut[i], members[i]))
     return {members[i]: rank for rank, i in enumerate(order)}

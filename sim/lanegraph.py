@@ -16,6 +16,7 @@ from sim.geometry import Floats
 from sim.lanelinks import LaneKey, join_lanes
 from sim.lanemaps import CELL_M, EdgeMap, SampleGrid, edge_map, sample_grid
 from sim.roads import DRIVING_KINDS, Road, RoadNetwork, sample_s
+from sim.signals import LaneRules, crosswalks, lane_rules
 from sim.types import LaneGraph
 
 DEFAULT_SPEED_MPS = 50.0 / 3.6
@@ -73,6 +74,8 @@ class _CompiledMap:
     left: tuple[NDArray[np.int64], NDArray[np.bool_]]
     right: tuple[NDArray[np.int64], NDArray[np.bool_]]
     conflicts: Conflicts
+    rules: LaneRules
+    crosswalks: Floats
     grid: SampleGrid
     edge: EdgeMap
 
@@ -80,13 +83,17 @@ class _CompiledMap:
 def _compile_map(network: RoadNetwork) -> _CompiledMap:
     lanes = map_lanes(network)
     step = np.repeat(lanes.step_m, np.diff(lanes.sample_first))
+    speed_mps = _speeds(network, lanes)
+    rules = lane_rules(network, lanes, speed_mps)
     return _CompiledMap(
         lanes=lanes,
         curvature_1pm=_curvature(lanes, step),
-        speed_mps=_speeds(network, lanes),
+        speed_mps=speed_mps,
         left=_neighbours(network, lanes, left=True),
         right=_neighbours(network, lanes, left=False),
-        conflicts=junction_conflicts(lanes),
+        conflicts=junction_conflicts(lanes, rules.control),
+        rules=rules,
+        crosswalks=crosswalks(network, lanes),
         grid=sample_grid(lanes.xyz_world_m[:, :2], lanes.width_m, step),
         edge=edge_map(network, EDGE_CELL_M),
     )
@@ -298,6 +305,14 @@ def _stack(maps: list[_CompiledMap]) -> LaneGraph:
         conflict_lane=joined([m.conflicts.lane for m in maps], lane_first),
         conflict_span_m=joined([m.conflicts.span_m for m in maps]),
         conflict_yields=joined([m.conflicts.yields for m in maps]),
+        control=joined([m.rules.control for m in maps]),
+        signal_group=joined([m.rules.group for m in maps]),
+        stop_m=joined([m.rules.stop_m for m in maps]),
+        signal_first=joined([np.cumsum([0] + [len(m.rules.junction) for m in maps])]),
+        signal_plan_s=joined([m.rules.plan_s for m in maps]),
+        signal_junction=joined([m.rules.junction for m in maps]),
+        crosswalk_first=joined([np.cumsum([0] + [len(m.crosswalks) for m in maps])]),
+        crosswalk_world=joined([m.crosswalks for m in maps]),
         lane_first=joined([lane_first]),
         grid_cell_m=CELL_M,
         grid_origin_world_m=joined([m.grid.origin_world_m[None] for m in maps]),

@@ -9,7 +9,7 @@ import warp as wp
 
 from configs.schema import SimConfig
 from sim.buffers import Buffers
-from sim.kernels import collision, motion, order, people, respawn, sense, spawn, spawn_people, traffic
+from sim.kernels import collision, motion, order, people, respawn, sense, signals, spawn, spawn_people, traffic
 from sim.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
 
@@ -87,6 +87,7 @@ class _Block:
     def __init__(self, lanes: Any, config: SimConfig, buffers: Buffers, worlds: slice, device: Any) -> None:
         self._buffers, self._worlds, self._device = buffers, worlds, device
         self._count, self._actors, self._people = worlds.stop - worlds.start, config.actors, config.pedestrians
+        self._lit = len(buffers.world.lanes.signal_junction) > 0
         # One thread walks through a world's actors on the CPU, where each thread costs ~30 ns to set up its arguments.
         self._threads = config.actors if device.is_cuda else 1
         self._bound: dict[str, object] = {
@@ -113,6 +114,7 @@ class _Block:
                 self._launch(motion.move_controlled, self._threads),
                 *([self._launch(people.walk, self._threads)] if p else []),
                 self._launch(respawn.respawn),
+                *self._signals("everyone"),
                 *self._settle("everyone"),
                 self._launch(collision.find_collisions, self._threads, mask="everyone"),
             ],
@@ -122,6 +124,7 @@ class _Block:
                 self._launch(spawn.spawn_vehicles),
                 *([self._launch(spawn_people.spawn_people, p)] if p else []),
                 self._launch(spawn.clear_rest, n),
+                *self._signals("mask"),
                 *self._settle("mask"),
                 self._launch(respawn.settle_speeds, n),
                 *self._settle("mask"),
@@ -133,6 +136,9 @@ class _Block:
             "sense_reset": [self._launch(*route), ego, *([self._launch(*boxes)] if n > 1 else [])],
             "observe": [self._launch(sense.observe_actors, self._threads)],
         }
+
+    def _signals(self, mask: str) -> list[Any]:
+        return [self._launch(signals.show_signals, mask=mask)] if self._lit else []
 
     def _settle(self, mask: str) -> list[Any]:
         """Bring the orders along lanes and along x up to date."""

@@ -42,6 +42,23 @@ class Semantic(IntEnum):
     BUS = 28
 
 
+class LaneControl(IntEnum):
+    """What rules the way into a junction. A light outranks signs."""
+
+    NONE = 0
+    LIGHT = 1
+    STOP = 2
+    YIELD = 3
+
+
+class SignalPhase(IntEnum):
+    """What a group of lights shows."""
+
+    RED = 0
+    YELLOW = 1
+    GREEN = 2
+
+
 SEMANTIC_OF_KIND = {
     ActorKind.CAR: Semantic.CAR,
     ActorKind.TRUCK: Semantic.TRUCK,
@@ -86,6 +103,16 @@ class LaneGraph:
     conflict_lane: torch.Tensor  # (E,) int32
     conflict_span_m: torch.Tensor  # (E, 4) own start, own end, other start, other end
     conflict_yields: torch.Tensor  # (E,) bool: this lane gives way to the other one
+    # Control of the lanes that lead into a junction; groups of lights are numbered within their map
+    control: torch.Tensor  # (L,) int32 LaneControl
+    signal_group: torch.Tensor  # (L,) int32; valid where the control is a light
+    stop_m: torch.Tensor  # (L,) stop line from the lane's start, 0 or before it; valid where there is a control
+    signal_first: torch.Tensor  # (M + 1,) int32 bounds of each map's groups of lights
+    signal_plan_s: torch.Tensor  # (G, 4) cycle, start of green, green, yellow
+    signal_junction: torch.Tensor  # (G,) int32 the group's junction in its map: groups of one share their clock
+    # Crosswalks
+    crosswalk_first: torch.Tensor  # (M + 1,) int32
+    crosswalk_world: torch.Tensor  # (C, 4) centre x, y and walking direction cos, sin
     # Maps (M,)
     lane_first: torch.Tensor  # (M + 1,) int32
     # Position look-up: a grid of square cells per map; each lists the lane samples within its reach
@@ -150,6 +177,8 @@ class State:
     collided: torch.Tensor  # (B, N) bool, this tick
     collided_with: torch.Tensor  # (B, N) int32 lowest index of the other actor; valid where collided
     offroad: torch.Tensor  # (B, N) bool, this tick: a corner is off the drivable surface
+    signal_phase: torch.Tensor  # (B, G) int32 SignalPhase of the map's groups of lights
+    signal_valid: torch.Tensor  # (B, G) bool: G is the most that any map has
 
 
 @dataclass

@@ -1,16 +1,19 @@
 """Giving way at junctions: whom a vehicle must let pass before it enters, and where it stops.
 
-A vehicle that can still stop waits before the junction while a conflicting lane is occupied, while a vehicle with
-priority arrives there sooner than it could clear it, or while there is no room behind the junction. One that goes
-commits itself; others respect that. Two that commit at once are told apart by the priority table, then by index: a
-strict order, so no deadlock. After PATIENCE_S of waiting only moving vehicles that arrive soon are still let pass, and
-among those that stand the longest waiting goes first.
+Lights and stop signs come first: red holds everybody who can stop, yellow everybody who can stop comfortably, a stop
+sign everybody until it has stood. Then a vehicle that can still stop waits before the junction while a conflicting
+lane is occupied, while a vehicle with priority arrives there sooner than it could clear it, or while there is no room
+behind the junction. One that goes commits itself; others respect that. Two that commit at once are told apart by the
+priority table, then by index: a strict order, so no deadlock. Where both must stop at a sign, whoever has stood
+longer goes first. After PATIENCE_S of waiting only moving vehicles that arrive soon are still let pass, and among
+those that stand the longest waiting goes first.
 """
 
 import warp as wp
 
 from sim.kernels.lanes import Lanes
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
+from sim.kernels.signals import GREEN, RED
 
 wp.set_module_options({"enable_backward": False})
 
@@ -18,6 +21,11 @@ FAR_M = wp.constant(1.0e6)
 PATIENCE_S = wp.constant(5.0)
 GO_ACCEL_MPS2 = wp.constant(1.5)  # assumed when judging who arrives when
 MARGIN_S = wp.constant(1.0)
+LIGHT = wp.constant(1)  # LaneControl
+STOP = wp.constant(2)
+STOOD_S = wp.constant(1.0)  # a full stop
+AT_LINE_M = wp.constant(4.0)
+PAST_LINE_M = wp.constant(0.5)  # with the nose this far over its line nobody stops for it any more
 DIVERGE_M = wp.constant(1.0)  # overlaps that begin this close to both lanes' starts: the lanes part here
 
 
@@ -84,9 +92,14 @@ def must_wait_for_approach(
     path_lane: wp.array2d(dtype=wp.vec4i),
     committed: wp.array2d(dtype=wp.int32),
     wait_s: wp.array2d(dtype=float),
+    signal_phase: wp.array2d(dtype=wp.int32),
+    i_stopped: bool,
     actors: int,
 ) -> bool:
     """Whether a vehicle on its way to the conflicting `lane` goes first."""
+    rule = lanes.control[lane]
+    red = rule[0] == LIGHT and signal_phase[b, rule[1]] == RED
+    in_turn = i_stopped and rule[0] == STOP
     for p in range(lanes.predecessor_first[lane], lanes.predecessor_first[lane + 1]):
         before = lanes.predecessor[p]
         if before == my_entry_lane:
@@ -114,7 +127,11 @@ def must_wait_for_approach(
             if committed[b, slot] == 1:
                 if not i_committed or rank == 1 or (rank == 0 and slot < me):
                     return True
-            elif rank == 1 or (rank == 0 and slot < me):
+            elif in_turn:
+                earlier = wait_s[b, slot] > waited_s or (wait_s[b, slot] == waited_s and slot < me)
+                if at[1] < 0.5 and distance + lanes.stop_m[lane] < AT_LINE_M and earlier:
+                    return True
+            elif not red and (rank == 1 or (rank == 0 and slot < me)):
                 speed = at[1]
                 soon = arrival_s(distance + span[2], speed) < clear_s + MARGIN_S
                 if waited_s < PATIENCE_S:
@@ -183,6 +200,7 @@ def junction_gap(
     path_valid: wp.array3d(dtype=wp.bool),
     committed: wp.array2d(dtype=wp.int32),
     wait_s: wp.array2d(dtype=float),
+    signal_phase: wp.array2d(dtype=wp.int32),
 ) -> wp.vec2:
     """Gap to the point where the vehicle must stop (FAR_M where it may go); 1 where it commits itself to entering."""
     path = path_lane[b, me]
@@ -209,10 +227,22 @@ def junction_gap(
     if k_first == 0 or entry_gap > horizon_m:
         return wp.vec2(stop, 0.0)
     braking = speed * speed / 10.0
-    if entry_gap < 0.0 or entry_gap + 0.5 < braking:
-        return wp.vec2(stop, 1.0)  # too late to stop, or already over the line
     i_committed = committed[b, me] == 1
     waited = wait_s[b, me]
+    line_gap = entry_gap
+    rule = lanes.control[path[k_first]]
+    if rule[0] > 0 and entry_gap + lanes.stop_m[path[k_first]] > -PAST_LINE_M:
+        line_gap += lanes.stop_m[path[k_first]]
+        if rule[0] == LIGHT:
+            phase = signal_phase[b, rule[1]]
+            stops_within = wp.where(phase == RED, speed * speed / 16.0, speed * speed / 6.0)
+            if phase != GREEN and line_gap + PAST_LINE_M >= stops_within:
+                return wp.vec2(wp.min(stop, line_gap), 0.0)
+        elif rule[0] == STOP and not i_committed and line_gap + PAST_LINE_M >= braking:
+            if speed > 0.3 or waited < STOOD_S or line_gap > AT_LINE_M:
+                return wp.vec2(wp.min(stop, line_gap), 0.0)
+    if entry_gap < 0.0 or entry_gap + 0.5 < braking:
+        return wp.vec2(stop, 1.0)  # too late to stop, or already over the line
     must_wait = bool(False)
     far_end = entry_gap
     for k in range(1, 4):
@@ -246,6 +276,8 @@ def junction_gap(
                         path_lane,
                         committed,
                         wait_s,
+                        signal_phase,
+                        rule[0] == STOP,
                         actors,
                     )
                 if must_wait:
@@ -256,8 +288,8 @@ def junction_gap(
         if waited < 4.0 * PATIENCE_S:
             must_wait = True
     if must_wait:
-        return wp.vec2(wp.min(stop, entry_gap), 0.0)
+        return wp.vec2(wp.min(stop, line_gap), 0.0)
     goes = float(0.0)
-    if entry_gap < 3.0 + 1.5 * braking:
+    if line_gap < 3.0 + 1.5 * braking:
         goes = 1.0
     return wp.vec2(stop, goes)

@@ -32,6 +32,13 @@ class Lanes:
     conflict_lane: wp.array(dtype=wp.int32)
     conflict_span_m: wp.array(dtype=wp.vec4)
     conflict_rank: wp.array(dtype=wp.int32)  # 1: this lane gives way, -1: the other one does, 0: neither or both
+    control: wp.array(dtype=wp.vec2i)  # per lane: LaneControl, group of lights within the map
+    stop_m: wp.array(dtype=float)  # per lane: its stop line from its start, at most 0
+    signal_first: wp.array(dtype=wp.int32)  # per map
+    signal_plan_s: wp.array(dtype=wp.vec4)  # per group: cycle, start of green, green, yellow
+    signal_junction: wp.array(dtype=wp.int32)  # per group
+    crosswalk_first: wp.array(dtype=wp.int32)  # per map
+    crosswalk_world: wp.array(dtype=wp.vec4)  # centre, walking direction
     lane_first: wp.array(dtype=wp.int32)  # per map
     entry_first: wp.array(dtype=wp.int32)  # per map: its lanes without predecessor
     entry_lane: wp.array(dtype=wp.int32)

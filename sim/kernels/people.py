@@ -1,17 +1,77 @@
-"""People: they wait at the kerb, cross when the gap is long enough, wait at the far end and come back."""
+"""People: they wait at the kerb, cross when the gap is long enough, wait at the far end and come back.
+
+On a crosswalk it is enough that drivers can brake comfortably, for they must; where its lanes have lights, people start
+only while these stay red for long enough. Who jaywalks waits for a gap. Members of a group draw the same numbers.
+"""
 
 import warp as wp
 
 from sim.kernels.lanes import Lanes, wrap_angle
 from sim.kernels.order import ABSENT, LANE_SHIFT, key_lane, key_slot, lane_key, lower_bound
-from sim.kernels.rng import WAIT, between, random_key
+from sim.kernels.rng import GROUP, WAIT, between, random_key, uniform
+from sim.kernels.signals import cycle_time_s
 
 wp.set_module_options({"enable_backward": False})
 
 CROSSINGS = wp.constant(8)  # lanes one walk can cross
 SAFETY_S = wp.constant(1.5)
 BOLD_AFTER_S = wp.constant(15.0)  # then it is enough that drivers can brake comfortably
+CROSSWALK_WALK = wp.constant(1)  # `walk_style` of those who cross where drivers must let them; others have 0
+LIGHT = wp.constant(1)  # LaneControl
+GROUP_SIZE = wp.constant(3)
+GROUP_SHARE = wp.constant(0.15)
+STAND_CLEAR_M = wp.constant(0.1)  # people who wait for a vehicle to move on stand this far inside its lane at most
+SEE_BODY_M = wp.constant(0.9)
+CROSSWALK_SEEN_M = wp.constant(8.0)  # drivers let people pass who are this far from their lane
 WARNING_S = wp.constant(1.5)  # how long before stepping into a lane its drivers see it coming
+
+
+@wp.func
+def leader_of(seed: wp.int64, first_person: int, p: int) -> int:
+    """The actor whose draws person p shares: the first of its three where these walk together, else itself."""
+    first = p - p % GROUP_SIZE
+    if uniform(random_key(seed, GROUP, first, wp.int64(0)), 0) < GROUP_SHARE:
+        return first_person + first
+    return first_person + p
+
+
+@wp.func
+def red_left_s(lanes: Lanes, group: int, seed: wp.int64, tick: wp.int64, dt: float) -> float:
+    """How long a group of lights will still be red; 0 where it is not."""
+    plan = lanes.signal_plan_s[group]
+    time = cycle_time_s(lanes, group, seed, tick, dt)
+    return wp.where(time < plan[2] + plan[3], 0.0, plan[0] - time)
+
+
+@wp.func
+def lights_permit(
+    lanes: Lanes,
+    b: int,
+    p: int,
+    position: float,
+    back: bool,
+    walk_speed: float,
+    first_group: int,
+    seed: wp.int64,
+    tick: wp.int64,
+    dt: float,
+    cross_count: wp.array2d(dtype=wp.int32),
+    cross_lane: wp.array3d(dtype=wp.int32),
+    cross_at_m: wp.array3d(dtype=float),
+) -> bool:
+    """Whether the lights of every lane of the walk, or of those it leads into, are red until the walker has left it."""
+    for c in range(cross_count[b, p]):
+        lane = cross_lane[b, p, c]
+        away = wp.where(back, position - cross_at_m[b, p, c], cross_at_m[b, p, c] - position)
+        leave_s = (away + 2.3) / walk_speed
+        if lanes.control[lane][0] == LIGHT:
+            if red_left_s(lanes, first_group + lanes.control[lane][1], seed, tick, dt) < leave_s:
+                return False
+        for q in range(lanes.successor_first[lane], lanes.successor_first[lane + 1]):
+            rule = lanes.control[lanes.successor[q]]
+            if rule[0] == LIGHT and red_left_s(lanes, first_group + rule[1], seed, tick, dt) < leave_s:
+                return False
+    return True
 
 
 @wp.func
@@ -104,7 +164,7 @@ def body_ahead(
             away = -away
         lane = cross_lane[b, p, c]
         half = 0.5 * lanes.width_m[lanes.sample_first[lane]]
-        if away > half - 0.7 and away < half + 0.5:
+        if away > half - STAND_CLEAR_M and away < half + SEE_BODY_M:
             s = cross_s_m[b, p, c]
             k = lower_bound(sorted_key, b, lane_key(lane, s - 12.0, 0))
             while k < sorted_key.shape[1] and key_lane(sorted_key[b, k]) == lane:
@@ -115,6 +175,16 @@ def body_ahead(
                 if slot % actors < first_person and at[0] - at[2] < s + 0.8 and at[0] + at[3] > s - 0.8:
                     return True
                 k = k + 1
+            if s < 12.0:  # the body of a vehicle whose rear axle is still on a lane before
+                for q in range(lanes.predecessor_first[lane], lanes.predecessor_first[lane + 1]):
+                    before = lanes.predecessor[q]
+                    k = lower_bound(sorted_key, b, lane_key(before + 1, 0.0, 0)) - 1
+                    if k >= 0 and key_lane(sorted_key[b, k]) == before:
+                        slot = key_slot(sorted_key[b, k])
+                        at = entry[b, slot]
+                        nose = at[0] + at[3] - lanes.meta[before][0]
+                        if slot % actors < first_person and nose > s - 0.8 and nose < s + 12.0:
+                            return True
     return False
 
 
@@ -125,8 +195,10 @@ def walk(
     people: int,
     lanes: Lanes,
     seed: wp.array(dtype=wp.int64),
+    map_index: wp.array(dtype=wp.int32),
     dt: float,
     first_person: int,
+    walk_style: wp.array2d(dtype=wp.int32),
     walk_speed_mps: wp.array2d(dtype=float),
     walk_from_world_m: wp.array2d(dtype=wp.vec2),
     walk_to_world_m: wp.array2d(dtype=wp.vec2),
@@ -162,27 +234,51 @@ def walk(
         back = s >= length
         position = wp.where(back, 2.0 * length - s, s)
         speed = float(0.0)
+        leader = leader_of(seed[b], first_person, p)
+        walk_speed = walk_speed_mps[b, leader]
         if s == 0.0 or s == length:
             wait = walk_wait_s[b, p] - dt
             walk_wait_s[b, p] = wait
-            if wait <= 0.0 and may_cross(
-                lanes,
-                b,
-                p,
-                position,
-                back,
-                walk_speed_mps[b, i],
-                wait < -BOLD_AFTER_S,
-                first_person,
-                wp.int32(valid.shape[1]),
-                cross_count,
-                cross_lane,
-                cross_s_m,
-                cross_at_m,
-                sorted_key,
-                entry,
+            lit = bool(True)
+            if wait <= 0.0 and walk_style[b, p] == CROSSWALK_WALK:
+                lit = lights_permit(
+                    lanes,
+                    b,
+                    p,
+                    position,
+                    back,
+                    walk_speed,
+                    lanes.signal_first[map_index[b]],
+                    seed[b],
+                    tick[b],
+                    dt,
+                    cross_count,
+                    cross_lane,
+                    cross_at_m,
+                )
+            bold = wait < -BOLD_AFTER_S or walk_style[b, p] == CROSSWALK_WALK
+            if (
+                wait <= 0.0
+                and lit
+                and may_cross(
+                    lanes,
+                    b,
+                    p,
+                    position,
+                    back,
+                    walk_speed,
+                    bold,
+                    first_person,
+                    wp.int32(valid.shape[1]),
+                    cross_count,
+                    cross_lane,
+                    cross_s_m,
+                    cross_at_m,
+                    sorted_key,
+                    entry,
+                )
             ):
-                speed = walk_speed_mps[b, i]
+                speed = walk_speed
         elif not collided[b, i] and not body_ahead(
             lanes,
             b,
@@ -198,12 +294,12 @@ def walk(
             sorted_key,
             entry,
         ):
-            speed = walk_speed_mps[b, i]
+            speed = walk_speed
         before = s
         s += speed * dt
         if (before < length and s >= length) or s >= 2.0 * length:
             s = wp.where(before < length, length, 0.0)
-            walk_wait_s[b, p] = between(random_key(seed[b], WAIT, i, tick[b]), 0, 3.0, 12.0)
+            walk_wait_s[b, p] = between(random_key(seed[b], WAIT, leader, tick[b]), 0, 3.0, 12.0)
             speed = 0.0
         back = s > length
         position = wp.where(back, 2.0 * length - s, s)
@@ -229,6 +325,7 @@ def enter_people(
     people: int,
     lanes: Lanes,
     first_person: int,
+    walk_style: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     walk_from_world_m: wp.array2d(dtype=wp.vec2),
     walk_to_world_m: wp.array2d(dtype=wp.vec2),
@@ -262,13 +359,20 @@ def enter_people(
         position = wp.where(s > length, 2.0 * length - s, s)
         radius = 0.5 * size_m[b, i][0] + 0.3
         found = int(0)
-        for c in range(cross_count[b, p]):
+        for k in range(cross_count[b, p]):
+            c = wp.where(s > length, cross_count[b, p] - 1 - k, k)  # the nearest first
             away = cross_at_m[b, p, c] - position
             if s > length:
                 away = -away
             lane = cross_lane[b, p, c]
-            half = 0.5 * lanes.width_m[lanes.sample_first[lane]] + radius
-            if found < 2 and away > -half and away < half + WARNING_S * speed_mps[b, i]:
+            half = 0.5 * lanes.width_m[lanes.sample_first[lane]]
+            # Who waits for a vehicle on the lane must not hold it up.
+            ahead = half - STAND_CLEAR_M
+            if speed_mps[b, i] > 0.0:
+                ahead = half + radius + WARNING_S * speed_mps[b, i]
+                if walk_style[b, p] == CROSSWALK_WALK:
+                    ahead = half + CROSSWALK_SEEN_M
+            if found < 2 and away > -half - radius and away < ahead:
                 slot = i + found * actors
                 entry_out[b, slot] = wp.vec4(cross_s_m[b, p, c], 0.0, radius, radius)
                 entry_key_out[b, slot] = lane_key(lane, cross_s_m[b, p, c], slot)

@@ -58,7 +58,9 @@ def settle_speeds(
     gap = lead[0]
     path = path_lane[b, i]
     if path_valid[b, i, 1] and lanes.meta[path[1]][3] > 0.5:
-        gap = wp.min(gap, lanes.meta[path[0]][0] - lane_s_m[b, i] - front)
+        to_junction = lanes.meta[path[0]][0] - lane_s_m[b, i] - front
+        to_line = to_junction + lanes.stop_m[path[1]]
+        gap = wp.min(gap, wp.where(to_line > 0.0, to_line, to_junction))
     if gap < FAR_M:
         speed_mps[b, i] = wp.min(speed_mps[b, i], wp.sqrt(5.0 * wp.max(gap - 2.0, 0.1)))
 

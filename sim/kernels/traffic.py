@@ -193,6 +193,7 @@ def plan_traffic(
     entry: wp.array2d(dtype=wp.vec4),
     committed: wp.array2d(dtype=wp.int32),
     wait_s: wp.array2d(dtype=float),
+    signal_phase: wp.array2d(dtype=wp.int32),
     # Out
     command_mps2_out: wp.array2d(dtype=float),
     change_to_out: wp.array2d(dtype=wp.int32),
@@ -266,6 +267,7 @@ def plan_traffic(
             path_valid,
             committed,
             wait_s,
+            signal_phase,
         )
         next_committed_out[b, i] = int(junction[1])
         stop = idm_follow(speed, junction[0], 0.0, accel, decel, 0.5, STOP_GAP_M)
