@@ -66,7 +66,7 @@ def _lane_meetings(network: RoadNetwork, road: Road, index: int, lane: Lane) -> 
 def _road_meetings(
     network: RoadNetwork, key: LaneKey, end: str, link: RoadLink | None, ids: tuple[int, ...]
 ) -> Iterator[_Meeting]:
-    if link is not None and link.element == "road":
+    if link is not None and link.element == "road" and link.contact:  # not amid a road, as in a virtual junction
         other = network.roads[link.id]
         for id in ids:
             yield key, end, (other.id, _end_section(other, id, link.contact), id), link.contact

@@ -1,95 +1,31 @@
-"""Read OpenDRIVE 1.4 to 1.8 road networks. Untrusted: no entities, no DTD, no network; wrong values are errors.
+"""Read OpenDRIVE 1.4 to 1.8 road networks: roads, links and junctions; lanes, signals and objects in files beside this.
 
-An error is a ValueError (an OSError for the file itself) of one line that names file, line, element, value and remedy.
+Untrusted: no entities, no DTD, no network; wrong values are errors of one line that names file, line, element, value
+and remedy. What can be mended or left out without harm is, and `RoadNetwork.source` tells of it.
 """
 
-import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
-from sim.geometry import Arc, Cubics, Line, ParamPoly3, Piece, PlanView, Primitive, Spiral, poly3
-from sim.roads import (
-    DASH_M,
-    GAP_M,
-    MARK_WIDTH_M,
-    Connection,
-    Lane,
-    LaneSection,
-    MarkLine,
-    Road,
-    RoadLink,
-    RoadMark,
-    RoadNetwork,
-)
+from sim.geometry import Arc, Line, ParamPoly3, Piece, PlanView, Primitive, Spiral, poly3
+from sim.opendrive_lanes import read_sections, speed_mps
+from sim.opendrive_objects import read_objects
+from sim.opendrive_signals import read_controllers, read_signals
+from sim.opendrive_xml import Reader, ignored_features, parse
+from sim.roads import Connection, Junction, MapSource, Road, RoadLink, RoadNetwork
+from sim.surface import Crossfall, LateralShape, Relief
 
-_MPS_FROM = {"": 1.0, "m/s": 1.0, "km/h": 1.0 / 3.6, "mph": 0.44704}
 # Where a road type comes without a limit: what is usual there.
 _TYPE_MPS = {"motorway": 110 / 3.6, "rural": 80 / 3.6, "town": 50 / 3.6, "lowSpeed": 30 / 3.6, "pedestrian": 10 / 3.6}
-_COLORS = {"standard": "white"}
-_LINE_KINDS = {"solid": 0.0, "broken": GAP_M, "botts": GAP_M}
-_MAX_ROAD_M = 1e6
-
-
-class _Reader:
-    """Typed attribute access that knows the file for its errors."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def error(self, element: etree._Element, problem: str, remedy: str = "correct the file") -> ValueError:
-        return ValueError(f"{self.path}, line {element.sourceline}: <{element.tag}> {problem}; {remedy}")
-
-    def text(self, element: etree._Element, key: str, default: str | None = None) -> str:
-        value = element.get(key, default)
-        if value is None:
-            raise self.error(element, f"lacks the attribute {key}")
-        return value.strip()
-
-    def number(self, element: etree._Element, key: str, default: float | None = None) -> float:
-        text = element.get(key)
-        if text is None:
-            if default is None:
-                raise self.error(element, f"lacks the attribute {key}")
-            return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise self.error(element, f"has {key}={text!r}, which is not a finite number")
-        return value
-
-    def four(self, element: etree._Element, keys: list[str]) -> tuple[float, float, float, float]:
-        a, b, c, d = (self.number(element, key) for key in keys)
-        return a, b, c, d
-
-    def integer(self, element: etree._Element, key: str) -> int:
-        text = self.text(element, key)
-        try:
-            return int(text)
-        except ValueError:
-            raise self.error(element, f"has {key}={text!r}, which is not an integer") from None
-
-    def length(self, element: etree._Element, key: str = "length") -> float:
-        value = self.number(element, key)
-        if not 0.0 <= value <= _MAX_ROAD_M:
-            raise self.error(element, f"has {key}={value:g}, which is not between 0 and {_MAX_ROAD_M:g} m")
-        return value
-
-    def choice(self, element: etree._Element, key: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(element, key)
-        if value not in allowed:
-            raise self.error(element, f"has {key}={value!r}", f"use one of {', '.join(filter(None, allowed))}")
-        return value
-
-    def cubics(self, elements: list[etree._Element], start: str = "s", keys: str = "abcd") -> Cubics:
-        rows = [[self.number(e, start, 0.0)] + [self.number(e, k, 0.0) for k in keys] for e in elements]
-        rows.sort(key=lambda row: row[0])  # stable: of equal starts the last one counts, as in the file
-        table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-        return Cubics(table[:, 0].copy(), table[:, 1:].copy())
+_MAX_NETWORK_M = 2e7
+_MAX_LANE_M = 2e6
+_MAX_EDGE_M = 1000.0  # from the reference line
+_MAX_COORDINATE_M = 1e8
+_MAX_BANK_RAD = 1.0
 
 
 def read_opendrive(path: Path) -> RoadNetwork:
@@ -98,70 +34,55 @@ def read_opendrive(path: Path) -> RoadNetwork:
     Raises FileNotFoundError or another OSError where the file cannot be read, ValueError where it is no valid map.
     """
     path = Path(path)
-    return _network(_Reader(path), _parse(path))
+    return _network(Reader(path), parse(path))
 
 
-def _parse(path: Path) -> etree._Element:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name an OpenDRIVE file (.xodr)")
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; name an OpenDRIVE file (.xodr)")
-    data = path.read_bytes()
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        raise ValueError(f"{path} is not well-formed XML: {error.msg}; is the file complete?") from None
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None or info.doctype:
-        raise ValueError(f"{path} declares a DTD ({info.doctype}), which maps do not need; remove it and its entities")
-    for element in root.iter(etree.Element):  # ASAM's later files may carry a namespace
-        element.tag = etree.QName(element).localname
-    if root.tag != "OpenDRIVE":
-        raise ValueError(f"{path} is not an OpenDRIVE map: its root element is <{root.tag}>, not <OpenDRIVE>")
-    return root
-
-
-def _network(read: _Reader, root: etree._Element) -> RoadNetwork:
+def _network(read: Reader, root: etree._Element) -> RoadNetwork:
     header = root.find("header")
-    if header is not None and read.text(header, "revMajor", "1") != "1":
-        raise read.error(header, f"has revMajor={header.get('revMajor')!r}", "only OpenDRIVE 1.x is supported")
+    major, minor = (
+        ("1", "") if header is None else (read.text(header, f"rev{k}", d) for k, d in (("Major", "1"), ("Minor", "")))
+    )
+    if header is not None and major != "1":
+        raise read.error(header, f"has revMajor={major[:20]!r}", "only OpenDRIVE 1.x is supported")
+    roads = _roads(read, root)
+    junctions, info = _junctions(read, root)
+    _check_links(read, root, roads, junctions)
+    roads = _with_contacts(read, root, roads)
+    signals = read_signals(read, root, roads)
+    return RoadNetwork(
+        name=read.path.stem,
+        roads=roads,
+        junctions=junctions,
+        signals=signals,
+        controllers=read_controllers(read, root, signals),
+        objects=read_objects(read, root, roads),
+        junction_info=info,
+        source=MapSource(f"{major}.{minor}".rstrip("."), tuple(read.warnings), ignored_features(root)),
+    )
+
+
+# --- Roads ---
+
+
+def _roads(read: Reader, root: etree._Element) -> dict[str, Road]:
     roads: dict[str, Road] = {}
     for element in root.findall("road"):
         road = _road(read, element)
         if road.id in roads:
             raise read.error(element, f"repeats the road id {road.id!r}")
+        _check_extent(read, element, road)
         roads[road.id] = road
     if not roads:
         raise ValueError(f"{read.path} has no <road>; an OpenDRIVE map needs at least one")
-    junctions = {read.text(e, "id"): _connections(read, e) for e in root.findall("junction")}
-    network = RoadNetwork(read.path.stem, roads, junctions)
-    _check_links(read, network, root)
-    return network
+    total = sum(road.length_m for road in roads.values())
+    if total > _MAX_NETWORK_M:
+        raise ValueError(f"{read.path} has {total:.3g} m of roads, more than {_MAX_NETWORK_M:g}; check their lengths")
+    return roads
 
 
-def _check_links(read: _Reader, network: RoadNetwork, root: etree._Element) -> None:
-    """Refuse links to roads or junctions that do not exist."""
-    for element in root.findall("road"):
-        road = network.roads[read.text(element, "id")]
-        if road.junction is not None and road.junction not in network.junctions:
-            raise read.error(element, f"belongs to junction {road.junction!r}, which does not exist")
-        for link in (road.predecessor, road.successor):
-            if link is not None and link.id not in (network.roads if link.element == "road" else network.junctions):
-                raise read.error(element, f"{road.id!r} is linked to {link.element} {link.id!r}, which does not exist")
-    for element in root.iterfind("junction/connection"):
-        for key in ("incomingRoad", "connectingRoad", "linkedRoad"):
-            if element.get(key) not in (None, *network.roads):
-                raise read.error(element, f"names {key}={element.get(key)!r}, which does not exist")
-
-
-def _road(read: _Reader, element: etree._Element) -> Road:
+def _road(read: Reader, element: etree._Element) -> Road:
     id, length = read.text(element, "id"), read.length(element)
     junction = read.text(element, "junction", "-1")
-    plan = _plan_view(read, element)
     lanes = element.find("lanes")
     if lanes is None or lanes.find("laneSection") is None:
         raise read.error(element, f"{id!r} has no <laneSection>")
@@ -169,90 +90,130 @@ def _road(read: _Reader, element: etree._Element) -> Road:
     return Road(
         id=id,
         length_m=length,
-        plan=plan,
-        sections=_sections(read, lanes, length),
-        junction=None if junction == "-1" or junction == "" else junction,
+        plan=_plan_view(read, element, length),
+        sections=read_sections(read, lanes, length),
+        junction=None if junction in ("-1", "") else junction,
         elevation=read.cubics(element.findall("elevationProfile/elevation")),
         lane_offset=read.cubics(lanes.findall("laneOffset")),
         predecessor=_road_link(read, link, "predecessor"),
         successor=_road_link(read, link, "successor"),
         right_hand=read.choice(element, "rule", ("RHT", "LHT")) == "RHT" if element.get("rule") else True,
-        speeds=tuple(_road_speed(read, e) for e in element.findall("type")),
+        speeds=tuple(sorted((_road_speed(read, e) for e in element.findall("type")), key=lambda row: row[0])),
         superelevation=read.cubics(element.findall("lateralProfile/superelevation")),
-        name=element.get("name", ""),
+        reliefs=_reliefs(read, element),
+        name=element.get("name", "").strip(),
     )
 
 
-def _road_link(read: _Reader, link: etree._Element | None, key: str) -> RoadLink | None:
+def _road_link(read: Reader, link: etree._Element | None, key: str) -> RoadLink | None:
     element = link.find(key) if link is not None else None
-    if element is None or not element.get("elementId"):
+    if element is None or not element.get("elementId", "").strip():
         return None
-    kind = read.choice(element, "elementType", ("road", "junction"))
-    contact = read.choice(element, "contactPoint", ("start", "end")) if kind == "road" else ""
-    return RoadLink(kind, read.text(element, "elementId"), contact)
+    id = read.text(element, "elementId")
+    kind = read.choice(element, "elementType", ("road", "junction")) if element.get("elementType") else "road"
+    if kind == "junction":
+        return RoadLink(kind, id, "")
+    if element.get("elementS") is not None:
+        return RoadLink(kind, id, "", read.number(element, "elementS"))
+    contact = read.choice(element, "contactPoint", ("start", "end")) if element.get("contactPoint") else ""
+    return RoadLink(kind, id, contact)
 
 
-def _road_speed(read: _Reader, element: etree._Element) -> tuple[float, float | None]:
+def _road_speed(read: Reader, element: etree._Element) -> tuple[float, float | None]:
     speed = element.find("speed")
-    limit = _speed_mps(read, speed) if speed is not None else None
+    limit = speed_mps(read, speed) if speed is not None else None
     return read.number(element, "s", 0.0), limit if limit is not None else _TYPE_MPS.get(element.get("type", ""))
 
 
-def _speed_mps(read: _Reader, element: etree._Element) -> float | None:
-    """The limit in m/s; None where it says that there is none or that it is unknown."""
-    if read.text(element, "max") in ("no limit", "undefined"):
-        return None
-    unit = read.choice(element, "unit", tuple(_MPS_FROM)) if element.get("unit") is not None else ""
-    value = read.number(element, "max") * _MPS_FROM[unit]
-    if value < 0.0:
-        raise read.error(element, f"has max={element.get('max')!r}, which is negative")
-    return value or None
+def _reliefs(read: Reader, road: etree._Element) -> tuple[Relief, ...]:
+    """Lateral shapes and the crossfall of OpenDRIVE 1.4, where a road has them."""
+    found: list[Relief] = []
+    stations: dict[float, list[etree._Element]] = {}
+    for element in road.findall("lateralProfile/shape"):
+        stations.setdefault(read.number(element, "s"), []).append(element)
+    if stations:
+        s = sorted(stations)
+        found.append(LateralShape(np.array(s), tuple(read.cubics(stations[at], "t") for at in s)))
+    falls = road.findall("lateralProfile/crossfall")
+    if falls:
+        left, right = ([e for e in falls if e.get("side", "both") in (side, "both")] for side in ("left", "right"))
+        found.append(Crossfall(read.cubics(left), read.cubics(right)))
+    surface = road.find("lateralProfile/crossSectionSurface")
+    if surface is not None:
+        read.warn(surface, "is not read: the road stays level across")
+    return tuple(found)
+
+
+def _check_extent(read: Reader, element: etree._Element, road: Road) -> None:
+    """Refuse roads whose numbers are each possible but whose shape is not."""
+    s = np.linspace(0.0, road.length_m, 17)
+    with np.errstate(all="ignore"):
+        bank, edges = np.abs(road.superelevation.at(s)[0]), np.abs(road.edges(s))
+        stations = road.stations(s)
+        z = np.abs([stations.z(t) for t in (*road.edges(s), np.zeros_like(s))])
+        stretch = 1.0 + np.abs(stations.curvature_1pm) * edges.max(axis=0)
+    for what, value, limit in (
+        ("superelevation", bank, _MAX_BANK_RAD),
+        ("distance of a lane's edge from the reference line", edges, _MAX_EDGE_M),
+        ("coordinate", np.abs(stations.xy_world_m), _MAX_COORDINATE_M),
+        ("height", z, _MAX_COORDINATE_M),
+        ("length of a lane", stretch * road.length_m, _MAX_LANE_M),
+    ):
+        if not value.max() <= limit:
+            raise read.error(
+                element, f"{road.id!r} has a {what} of {value.max():.3g}", f"at most {limit:g} is possible"
+            )
 
 
 # --- Plan view ---
 
 
-def _plan_view(read: _Reader, road: etree._Element) -> PlanView:
+def _plan_view(read: Reader, road: etree._Element, length_m: float) -> PlanView:
     pieces = [_piece(read, e) for e in road.findall("planView/geometry")]
-    pieces = [piece for piece in pieces if piece.length_m > 1e-9] or pieces[:1]
     if not pieces:
         raise read.error(road, f"{road.get('id')!r} has no <geometry> in its <planView>")
-    return PlanView(tuple(sorted(pieces, key=lambda piece: piece.s_m)))
+    order = sorted(pieces, key=lambda piece: piece.s_m)
+    if order != pieces:
+        read.warn(road, f"{road.get('id')!r} lists its geometry out of order; it is sorted by s")
+    end = order[-1].s_m + order[-1].length_m
+    if abs(end - length_m) > max(0.1, 1e-3 * length_m):
+        read.warn(road, f"{road.get('id')!r} is {length_m:g} m long but its geometry ends at s={end:g}")
+    return PlanView(tuple([piece for piece in order if piece.length_m > 1e-9] or order[:1]))
 
 
-def _piece(read: _Reader, element: etree._Element) -> Piece:
+def _piece(read: Reader, element: etree._Element) -> Piece:
     length = read.length(element)
     shapes = [child for child in element if child.tag in _SHAPES]
     if len(shapes) != 1:
-        found = ", ".join(str(child.tag) for child in element) or "nothing"
+        found = ", ".join(str(child.tag)[:40] for child in element[:5]) or "nothing"
         raise read.error(element, f"holds {found}", f"it needs exactly one of {', '.join(_SHAPES)}")
     s, x, y, heading = (read.number(element, key) for key in ("s", "x", "y", "hdg"))
     return Piece(s, x, y, heading, length, _SHAPES[shapes[0].tag](read, shapes[0], length))
 
 
-def _spiral(read: _Reader, element: etree._Element, length_m: float) -> Primitive:
+def _spiral(read: Reader, element: etree._Element, length_m: float) -> Primitive:
     start, end = read.number(element, "curvStart"), read.number(element, "curvEnd")
     if abs(start) + abs(end) > 100.0 or (abs(start) + abs(end)) * length_m > 1e4:
         raise read.error(element, f"winds too tightly (curvatures {start:g} and {end:g} 1/m over {length_m:g} m)")
     return Spiral(start, end, max(length_m, 1e-9))
 
 
-def _param_poly3(read: _Reader, element: etree._Element, length_m: float) -> Primitive:
+def _param_poly3(read: Reader, element: etree._Element, length_m: float) -> Primitive:
     u, v = (read.four(element, [f"{c}{axis}" for c in "abcd"]) for axis in "UV")
     # Required since 1.7; before that, a file that says nothing means p in [0, 1].
     unit = read.choice(element, "pRange", ("arcLength", "normalized")) if element.get("pRange") else "normalized"
     shape = ParamPoly3(u, v, length_m if unit == "arcLength" else 1.0, length_m)
-    if length_m > 1e-9 and shape.full_length_m() < 0.5 * length_m:
+    if length_m > 1e-9 and not shape.full_length_m() >= 0.5 * length_m:
         raise read.error(element, f"is {shape.full_length_m():g} m long, not {length_m:g} m", "check pRange and length")
     return shape
 
 
-def _poly3(read: _Reader, element: etree._Element, length_m: float) -> Primitive:
+def _poly3(read: Reader, element: etree._Element, length_m: float) -> Primitive:
     a, b, c, d = read.four(element, list("abcd"))
     return poly3(a, b, c, d, length_m)
 
 
-_SHAPES: dict[str, Callable[[_Reader, etree._Element, float], Primitive]] = {
+_SHAPES: dict[str, Callable[[Reader, etree._Element, float], Primitive]] = {
     "line": lambda read, element, length_m: Line(),
     "arc": lambda read, element, length_m: Arc(read.number(element, "curvature")),
     "spiral": _spiral,
@@ -261,110 +222,84 @@ _SHAPES: dict[str, Callable[[_Reader, etree._Element, float], Primitive]] = {
 }
 
 
-# --- Lanes ---
+# --- Junctions and links ---
 
 
-def _sections(read: _Reader, lanes: etree._Element, length_m: float) -> tuple[LaneSection, ...]:
-    elements = sorted(lanes.findall("laneSection"), key=lambda e: read.number(e, "s"))
-    starts = [read.number(e, "s") for e in elements]
-    sides = [_sides(e) for e in elements]
-    sections = []
-    for i, element in enumerate(elements):
-        if not -1e-6 <= starts[i] <= length_m + 1e-3:
-            raise read.error(element, f"starts at s={starts[i]:g}, outside its road of {length_m:g} m")
-        # A section ends where the next one that speaks about the same side starts.
-        ends = {
-            side: min(length_m, next((starts[j] for j in range(i + 1, len(starts)) if side in sides[j]), length_m))
-            for side in ("left", "right")
-        }
-        sections.append(LaneSection(starts[i], ends["left"], ends["right"], _lanes(read, element)))
-    return tuple(sections)
+def _junctions(read: Reader, root: etree._Element) -> tuple[dict[str, tuple[Connection, ...]], dict[str, Junction]]:
+    connections: dict[str, tuple[Connection, ...]] = {}
+    info: dict[str, Junction] = {}
+    for element in root.findall("junction"):
+        junction = _junction(read, element)
+        if junction.id in info:
+            raise read.error(element, f"repeats the junction id {junction.id!r}")
+        info[junction.id] = junction
+        connections[junction.id] = tuple(_connections(read, element, junction))
+    return connections, info
 
 
-def _sides(section: etree._Element) -> tuple[str, ...]:
-    if section.get("singleSide") == "true":
-        return tuple(side for side in ("left", "right") if section.find(side) is not None)
-    return ("left", "right")
-
-
-def _lanes(read: _Reader, section: etree._Element) -> dict[int, Lane]:
-    lanes: dict[int, Lane] = {}
-    for element in section.iterfind("*/lane"):
-        lane = _lane(read, element)
-        if lane.id in lanes:
-            raise read.error(element, f"repeats the lane id {lane.id}")
-        lanes[lane.id] = lane
-    for sign in (1, -1):
-        count = sum(id * sign > 0 for id in lanes)
-        missing = next((sign * n for n in range(1, count + 1) if sign * n not in lanes), None)
-        if missing is not None:
-            raise read.error(section, f"lacks lane {missing}", "lane ids of a side must count up from the middle")
-    return dict(sorted(lanes.items(), reverse=True))
-
-
-def _lane(read: _Reader, element: etree._Element) -> Lane:
-    id = read.integer(element, "id")
-    borders, widths = element.findall("border"), element.findall("width")
-    link = element.find("link")
-    ids = {
-        key: tuple(read.integer(e, "id") for e in (link.findall(key) if link is not None else ()))
-        for key in ("predecessor", "successor")
-    }
-    speeds = ((read.number(e, "sOffset", 0.0), _speed_mps(read, e)) for e in element.findall("speed"))
-    return Lane(
-        id=id,
-        kind=read.text(element, "type", "none"),
-        width=read.cubics(widths, "sOffset"),
-        border=read.cubics(borders, "sOffset") if borders and not widths else None,
-        predecessors=ids["predecessor"],
-        successors=ids["successor"],
-        marks=_marks(read, element, id),
-        speeds=tuple((s, limit) for s, limit in speeds if limit is not None),
+def _junction(read: Reader, element: etree._Element) -> Junction:
+    span = None
+    if element.get("sStart") is not None:
+        span = read.number(element, "sStart"), read.number(element, "sEnd", read.number(element, "sStart"))
+    priorities = tuple((e.get("high", "").strip(), e.get("low", "").strip()) for e in element.findall("priority"))
+    return Junction(
+        id=read.text(element, "id"),
+        kind=element.get("type", "default").strip() or "default",
+        name=element.get("name", "").strip(),
+        priorities=priorities,
+        main_road=element.get("mainRoad"),
+        span_m=span,
     )
 
 
-def _marks(read: _Reader, lane: etree._Element, id: int) -> tuple[RoadMark, ...]:
-    marks: dict[float, RoadMark] = {}
-    for element in lane.findall("roadMark"):
-        s = read.number(element, "sOffset", 0.0)
-        if s not in marks:
-            color = read.text(element, "color", "standard")
-            lines = _mark_lines(read, element, id)
-            kind = element.get("type", "none").strip()
-            marks[s] = RoadMark(s, kind, _COLORS.get(color, color), lines)
-    return tuple(sorted(marks.values(), key=lambda mark: mark.s_offset_m))
-
-
-def _mark_lines(read: _Reader, mark: etree._Element, lane: int) -> tuple[MarkLine, ...]:
-    kinds = [kind for kind in mark.get("type", "none").split() if kind in _LINE_KINDS]
-    bold = 2.0 if mark.get("weight") == "bold" else 1.0
-    default = read.number(mark, "width", MARK_WIDTH_M * bold) or MARK_WIDTH_M * bold
-    lines = [_pattern_line(read, e, default) for e in mark.findall("type/line")]
-    if lines and kinds:
-        return tuple(lines)
-    # Read from the inside of the lane to its outside; on lane 0 from left to right.
-    outward = 1.0 if lane > 0 else -1.0
-    offsets = [0.0] if len(kinds) == 1 else [-outward * default, outward * default]
-    return tuple(MarkLine(t, default, DASH_M, _LINE_KINDS[kind]) for t, kind in zip(offsets, kinds))
-
-
-def _pattern_line(read: _Reader, element: etree._Element, default_m: float) -> MarkLine:
-    width = read.number(element, "width", default_m) or default_m
-    gap = max(0.0, read.number(element, "space", 0.0))
-    dash = read.number(element, "length", DASH_M)
-    return MarkLine(read.number(element, "tOffset", 0.0), width, dash if dash > 0.0 else DASH_M, gap)
-
-
-# --- Junctions ---
-
-
-def _connections(read: _Reader, junction: etree._Element) -> tuple[Connection, ...]:
+def _connections(read: Reader, element: etree._Element, junction: Junction) -> list[Connection]:
     found = []
-    for element in junction.findall("connection"):
-        target = element.get("connectingRoad", element.get("linkedRoad"))  # linkedRoad: direct junctions
-        if element.get("incomingRoad") is None or target is None:
-            continue  # virtual connections join no lanes
-        links = tuple((read.integer(e, "from"), read.integer(e, "to")) for e in element.findall("laneLink"))
-        contact = read.choice(element, "contactPoint", ("start", "end"))
-        found.append(Connection(read.text(element, "incomingRoad"), target, contact, links))
-    return tuple(found)
+    for connection in element.findall("connection"):
+        target = connection.get("connectingRoad", connection.get("linkedRoad"))  # linkedRoad: direct junctions
+        if connection.get("incomingRoad") is None or target is None:
+            read.warn(connection, f"of junction {junction.id!r} joins no two roads and is left out")
+            continue
+        links = tuple((read.integer(e, "from"), read.integer(e, "to")) for e in connection.findall("laneLink"))
+        if connection.get("contactPoint") is None:
+            read.warn(connection, f"of junction {junction.id!r} lacks contactPoint; start is assumed")
+        contact = (
+            read.choice(connection, "contactPoint", ("start", "end")) if connection.get("contactPoint") else "start"
+        )
+        found.append(Connection(read.text(connection, "incomingRoad"), target.strip(), contact, links))
+    return found
+
+
+def _check_links(
+    read: Reader, root: etree._Element, roads: dict[str, Road], junctions: dict[str, tuple[Connection, ...]]
+) -> None:
+    """Refuse links to roads or junctions that do not exist."""
+    for element in root.findall("road"):
+        road = roads[read.text(element, "id")]
+        if road.junction is not None and road.junction not in junctions:
+            raise read.error(element, f"belongs to junction {road.junction!r}, which does not exist")
+        for link in (road.predecessor, road.successor):
+            if link is not None and link.id not in (roads if link.element == "road" else junctions):
+                raise read.error(element, f"{road.id!r} is linked to {link.element} {link.id!r}, which does not exist")
+    for element in root.iterfind("junction/connection"):
+        for key in ("incomingRoad", "connectingRoad", "linkedRoad"):
+            if element.get(key) is not None and element.get(key).strip() not in roads:
+                raise read.error(element, f"names {key}={element.get(key)!r}, which does not exist")
+
+
+def _with_contacts(read: Reader, root: etree._Element, roads: dict[str, Road]) -> dict[str, Road]:
+    """The roads with links that say which end they meet; where the file does not, it is the nearer one."""
+    elements = {read.text(e, "id"): e for e in root.findall("road")}
+    whole = dict(roads)
+    for road in roads.values():
+        for key, s in (("predecessor", 0.0), ("successor", road.length_m)):
+            link: RoadLink | None = getattr(road, key)
+            if link is not None and link.element == "road" and not link.contact and link.s_m is None:
+                read.warn(elements[road.id], f"{road.id!r} does not say which end of road {link.id!r} it meets")
+                near = _nearer_end(road.plan.at(np.array([s]))[0][0], roads[link.id])
+                whole[road.id] = replace(whole[road.id], **{key: replace(link, contact=near)})
+    return whole
+
+
+def _nearer_end(xy: np.ndarray, other: Road) -> str:
+    ends = other.plan.at(np.array([0.0, other.length_m]))[0]
+    return ("start", "end")[int(np.argmin(np.hypot(*(ends - xy).T)))]

@@ -21,6 +21,7 @@ from sim.surface import Relief, RoadPose, Stations
 
 DRIVING_KINDS = frozenset(
     {"driving", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "slipLane", "bidirectional"}
+    | {"mwyEntry", "mwyExit"}  # of OpenDRIVE 1.4
 )
 DASH_M, GAP_M = 3.0, 6.0  # of broken markings whose file gives no pattern
 MARK_WIDTH_M = 0.12
@@ -29,12 +30,17 @@ _MIN_SECTION_M = 1e-6
 
 @dataclass(frozen=True)
 class MarkLine:
-    """One painted line of a road mark: gap 0 is solid; `t_m` is its offset to the left of the lane's border."""
+    """One painted line of a road mark: gap 0 is solid; `t_m` is its offset to the left of the lane's border.
+
+    It starts and ends so far after the mark's own start; none reaches beyond the mark's end.
+    """
 
     t_m: float
     width_m: float
     dash_m: float
     gap_m: float
+    start_m: float = 0.0
+    end_m: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,12 @@ class LaneSection:
 
 @dataclass(frozen=True)
 class RoadLink:
-    """What a road's end is joined to: another road's start or end, or a junction (contact empty)."""
+    """What a road's end is joined to: another road's start or end, a place amid it, or a junction (contact empty)."""
 
     element: str  # road, junction
     id: str
     contact: str  # start, end, or ""
+    s_m: float | None = None  # amid the other road, in a virtual junction
 
 
 def _level() -> Cubics:
@@ -234,6 +241,27 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class Junction:
+    """What a junction is, beside its connections; a virtual one lies along a main road that goes on through it."""
+
+    id: str
+    kind: str = "default"  # default, direct, virtual, crossing
+    name: str = ""
+    priorities: tuple[tuple[str, str], ...] = ()  # connecting roads: (goes first, gives way)
+    main_road: str | None = None
+    span_m: tuple[float, float] | None = None  # of a virtual junction along its main road
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """Where a network came from: the version of its file, what was amiss in it and what of it was not read."""
+
+    version: str = ""
+    warnings: tuple[str, ...] = ()
+    ignored: dict[str, int] = field(default_factory=dict)  # parent/element and how many
+
+
+@dataclass(frozen=True)
 class Signal:
     """A sign or a light beside or above a road, or one that lies elsewhere and is valid here too (a reference)."""
 
@@ -252,8 +280,10 @@ class Signal:
     value: float | None  # limits in m/s
     height_m: float
     width_m: float
-    lanes: tuple[int, ...] = ()  # ids it is valid for; empty for all of its direction
+    lanes: tuple[int, ...] = ()  # ids it is valid for; empty for all of its direction, (0,) for none
     name: str = ""
+    reference: bool = False  # stands elsewhere; this is one more place where it is valid
+    stands_at_world_m: tuple[float, float, float] | None = None  # where the file tells a place apart from (s, t)
 
 
 @dataclass(frozen=True)
@@ -325,6 +355,8 @@ class RoadNetwork:
     signals: tuple[Signal, ...] = ()
     controllers: tuple[SignalController, ...] = ()
     objects: tuple[RoadObject, ...] = ()
+    junction_info: dict[str, Junction] = field(default_factory=dict)
+    source: MapSource = field(default_factory=MapSource)
 
     @cached_property
     def index(self) -> RoadIndex:
@@ -400,13 +432,15 @@ def _road_markings(road: Road, step_m: float) -> Iterator[Marking]:
             end = max(section.end_left_m, section.end_right_m) if lane.id == 0 else section.end_m(lane.id)
             starts = [section.s_m + mark.s_offset_m for mark in lane.marks] + [end]
             for mark, start, stop in zip(lane.marks, starts[:-1], starts[1:]):
-                if mark.lines and min(stop, end) - start > _MIN_SECTION_M:
-                    yield from _mark_lines(road, index, lane.id, mark, _inside(sample_s(start, min(stop, end), step_m)))
+                yield from _painted_lines(road, index, lane.id, mark, start, min(stop, end), step_m)
 
 
-def _mark_lines(road: Road, section: int, lane: int, mark: RoadMark, s: Floats) -> Iterator[Marking]:
-    at = road.stations(s)
-    _, _, border, _ = road.borders(section, lane, s)
+def _painted_lines(
+    road: Road, section: int, lane: int, mark: RoadMark, start_m: float, end_m: float, step_m: float
+) -> Iterator[Marking]:
     for line in mark.lines:
-        points = at.xy(border + line.t_m)
-        yield Marking(points, line.width_m, mark.color, line.dash_m, line.gap_m)
+        first, last = start_m + line.start_m, min(start_m + line.end_m, end_m)
+        if last - first > _MIN_SECTION_M:
+            at = road.stations(_inside(sample_s(first, last, step_m)))
+            border = road.borders(section, lane, at.s_m)[2]
+            yield Marking(at.xy(border + line.t_m), line.width_m, mark.color, line.dash_m, line.gap_m)
