@@ -211,6 +211,34 @@ class Value:
         return source
 
 
+@dataclass(frozen=True)
+class ByCase(Value):
+    """A value whose attribute was read from different places by case: runs differ in the texts of `keys`."""
+
+    keys: "tuple[Value, ...]" = ()
+    cases: "Mapping[tuple[str, ...], Value]" = field(default_factory=dict)
+
+    def parameters(self, draw: Draw) -> frozenset[str]:
+        return frozenset().union(*(value.parameters(draw) for value in (*self.keys, *self.cases.values())))
+
+    def _number(self, draw: Draw, depth: int) -> Any:
+        return self._assembled(draw, lambda value, part: value.numbers(part), np.float64)
+
+    def _text(self, draw: Draw, depth: int) -> Any:
+        return self._assembled(draw, lambda value, part: value.texts(part), object)
+
+    def _assembled(self, draw: Draw, evaluate: Callable[[Value, Draw], NDArray[Any]], dtype: Any) -> NDArray[Any]:
+        result = np.empty(draw.size, dtype=dtype)
+        rows: dict[tuple[str, ...], list[int]] = {}
+        for run, key in enumerate(zip(*(key.texts(draw) for key in self.keys), strict=True)):
+            rows.setdefault(key, []).append(run)
+        for key, runs in rows.items():
+            if key not in self.cases:
+                raise ValueError(f"{self.where}: no value for {', '.join(key)}")
+            result[runs] = evaluate(self.cases[key], draw.take(np.array(runs)))
+        return result
+
+
 def constant(text: str | float, where: Where) -> Value:
     """A value that needs no parameters."""
     return Value(text if isinstance(text, str) else repr(text), where)

@@ -1,11 +1,13 @@
 """Entities of OpenSCENARIO files: vehicles with axles and trailers, pedestrians, objects, and who controls them."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
+from typing import Any
 
+from sim.scenarios.batches import uniform
 from sim.scenarios.entities import Axle, Controller, Entity
-from sim.scenarios.values import Value, constant
+from sim.scenarios.values import ByCase, Mixed, Value, constant
 from sim.scenarios.xosc_catalogs import from_catalog, with_parameters
 from sim.scenarios.xosc_xml import Element, Reader, same
 
@@ -18,6 +20,7 @@ _THINGS = same(
     "parkingSpace", "patch", "pole", "railing", "roadMark", "soundBarrier", "streetLamp", "trafficIsland", "trailer",
     "train", "tram", "tree", "truck", "van", "vegetation", "wind",
 )  # fmt: skip
+_ROAD_VEHICLES = {"bus", "car", "motorbike", "truck", "van"}  # alike but for their sizes
 _MAX_TRAILERS = 8
 
 
@@ -49,13 +52,63 @@ def _add(read: Reader, element: Element, name: str, found: list[Entity], depth: 
         raise read.error(element, f"is the {depth}th trailer in a row", f"up to {_MAX_TRAILERS} are supported")
     table: dict[str, Callable] = {tag: partial(reader, name=name) for tag, reader in _KINDS.items()}
     holder = read.child(element, "CatalogReference", *table)
-    entity, trailer = from_catalog(read, holder, table) if holder.tag not in table else table[holder.tag](read, holder)
+    entity, trailer = _referenced(read, holder, table) if holder.tag not in table else table[holder.tag](read, holder)
     entity = replace(entity, where=read.where(element), controllers=_controllers(read, element))
     index = len(found)
     found.append(entity)
     if trailer is not None:
         found[index] = replace(entity, trailer=_trailer(trailer[0], trailer[1], name, found, depth + 1))
     return found[index]
+
+
+def _referenced(read: Reader, holder: Element, table: dict[str, Callable]) -> tuple[Entity, Any]:
+    """The entity of a <CatalogReference>. Where runs name different entries, one entity whose sizes differ by run.
+
+    Raises Mixed where they differ in more than sizes, limits and what kind of road vehicle they are.
+    """
+    try:
+        return from_catalog(read, holder, table)
+    except Mixed as mixed:
+        keys = (read.value(holder, "catalogName"), read.value(holder, "entryName"))
+        found = uniform(read.draw, lambda draw: from_catalog(replace(read, draw=draw), holder, table))
+        names = [tuple(key.texts(read.draw)[runs[0]] for key in keys) for runs, _ in found]
+        cases = {name: entity for name, (_, (entity, _)) in zip(names, found, strict=True)}
+        if len(cases) < len(found) or any(trailer is not None for _, (_, trailer) in found):
+            raise mixed from None
+        entity = _merged(list(cases.values()), keys, cases)
+        if entity is None:
+            raise mixed from None
+        return entity, None
+
+
+def _merged(alike: list[Entity], keys: tuple[Value, ...], cases: dict[tuple[str, ...], Entity]) -> Entity | None:
+    """One entity for several; None where they are not alike."""
+    first = alike[0]
+    merged: dict[str, Any] = {}
+    for item in fields(Entity):
+        values = [getattr(entity, item.name) for entity in alike]
+        if item.name == "category":
+            if len(set(values)) > 1 and not set(values) <= _ROAD_VEHICLES:
+                return None
+            merged[item.name] = "|".join(dict.fromkeys(values))
+        elif item.name == "properties":
+            merged[item.name] = dict(set(first.properties.items()).intersection(*(each.items() for each in values)))
+        elif item.name in ("front_axle", "rear_axle"):
+            axles = [vars(value) if value is not None else None for value in values]
+            if any((axle is None) != (axles[0] is None) for axle in axles):
+                return None
+            if axles[0] is not None:
+                names = list(axles[0])
+                merged[item.name] = Axle(*(_by_case([a[n] for a in axles if a], keys, cases) for n in names))
+        elif all(isinstance(value, Value) for value in values):
+            merged[item.name] = _by_case(values, keys, cases)
+        elif item.name != "where" and any(value != values[0] for value in values):
+            return None
+    return replace(first, **merged)
+
+
+def _by_case(values: list[Value], keys: tuple[Value, ...], cases: dict[tuple[str, ...], Entity]) -> Value:
+    return ByCase("", values[0].where, values[0].scope, keys, dict(zip(cases, values, strict=True)))
 
 
 def _trailer(read: Reader, element: Element, tractor: str, found: list[Entity], depth: int) -> Entity | None:
