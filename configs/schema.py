@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-RoadKind = Literal["rural", "highway", "town", "crossing", "motorway", "roundabout"]
+RoadKind = Literal["rural", "highway", "town", "crossing", "motorway", "roundabout", "urban"]
 WeatherName = Literal["clear", "fog", "dusk"]
 
 

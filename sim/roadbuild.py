@@ -4,7 +4,7 @@ What is built is what a map file would say, links included, so that it takes the
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -121,9 +121,16 @@ def polyline_path(points: Floats, start_m: float, end_m: float, radius_min_m: fl
     return path
 
 
+KERB_M, TAPER_M = 14.0, 2.5  # from a junction to where parking may begin, and how soon it is as wide as a car
+
+
 @dataclass(frozen=True)
 class Profile:
-    """A symmetric cross-section and its paint: per direction median, driving lanes, then shoulder or sidewalk."""
+    """A symmetric cross-section and its paint.
+
+    Per direction median, driving lanes, cycle lane, parking lane, shoulder, sidewalk. Near junctions and in the middle
+    of long blocks the sidewalk takes the place of the parking lane.
+    """
 
     lanes: int
     width_m: float
@@ -138,15 +145,28 @@ class Profile:
     inner_color: str = "white"  # between the directions
     solid_m: float = 0.0  # before junctions the middle line is solid
     double_line: bool = False
+    bike_m: float = 0.0
+    parking_m: float = 0.0
+    clear_m: float = 0.0  # before junctions nothing is painted along the road
 
     @property
     def half_width_m(self) -> float:
-        return self.carriageway_m + self.shoulder_m + self.sidewalk_m
+        return self.carriageway_m + self.shoulder_m + self.walk_m
 
     @property
     def carriageway_m(self) -> float:
-        """From the reference line to the edge of the driving lanes."""
+        """At a junction, from the reference line to the edge of the asphalt that is driven or cycled on."""
+        return self.driven_m + self.bike_m
+
+    @property
+    def driven_m(self) -> float:
+        """From the reference line to the outer edge of the driving lanes."""
         return self.median_m + self.lanes * self.width_m
+
+    @property
+    def walk_m(self) -> float:
+        """The sidewalk's width at a junction."""
+        return self.sidewalk_m + self.parking_m
 
     @property
     def first_driving(self) -> int:
@@ -169,32 +189,74 @@ def _middle_marks(profile: Profile, length_m: float) -> tuple[RoadMark, ...]:
     if profile.double_line:
         lines = tuple(MarkLine(t, profile.mark_width_m, 3.0, 0.0) for t in (0.12, -0.12))
         return (RoadMark(0.0, "solid solid", profile.inner_color, lines),)
-    broken = _broken(profile, profile.inner_color, profile.solid_m)
-    if profile.solid_m == 0.0 or length_m < 3.0 * profile.solid_m:
-        return (
-            (_broken(profile, profile.inner_color),)
-            if profile.solid_m == 0.0
-            else (_solid(profile, profile.inner_color),)
-        )
     solid = _solid(profile, profile.inner_color)
+    if profile.solid_m == 0.0:
+        return (_broken(profile, profile.inner_color),)
+    if length_m < 3.0 * profile.solid_m:
+        return (solid,)
+    broken = _broken(profile, profile.inner_color, profile.solid_m)
     end = RoadMark(length_m - profile.solid_m, "solid", profile.inner_color, solid.lines)
     return (solid, broken, end)
 
 
-def _side_lanes(profile: Profile, sign: int) -> list[Lane]:
+def _clear_ends(profile: Profile, length_m: float, marks: tuple[RoadMark, ...]) -> tuple[RoadMark, ...]:
+    """The marks without what lies between a stop line and the junction."""
+    if profile.clear_m == 0.0 or not marks:
+        return marks
+    nothing = RoadMark(0.0, "none", "white", ())
+    kept = [replace(mark, s_offset_m=max(mark.s_offset_m, profile.clear_m)) for mark in marks]
+    return (nothing, *kept, replace(nothing, s_offset_m=length_m - profile.clear_m))
+
+
+def parking_spans_m(length_m: float) -> list[tuple[float, float]]:
+    """Where along a road of some length its parking lanes have their full width."""
+    start, end = KERB_M + TAPER_M, length_m - KERB_M - TAPER_M
+    if end - start < 20.0:
+        return []
+    if end - start < 60.0:
+        return [(start, end)]
+    middle = 0.5 * length_m
+    return [(start, middle - 6.0 - TAPER_M), (middle + 6.0 + TAPER_M, end)]
+
+
+def _parking_widths(profile: Profile, length_m: float) -> tuple[Cubics, Cubics]:
+    """The parking lane's width along a road, and the sidewalk's, which takes what parking leaves."""
+    wide, narrow = profile.parking_m, profile.sidewalk_m
+    if wide == 0.0:
+        return constant(0.0), constant(narrow)
+    starts, parking, walk = [0.0], [constant(0.0)], [constant(narrow + wide)]
+    for start, end in parking_spans_m(length_m):
+        starts += [start - TAPER_M, start, end, end + TAPER_M]
+        parking += [blend(0.0, wide, TAPER_M), constant(wide), blend(wide, 0.0, TAPER_M), constant(0.0)]
+        both = narrow + wide
+        walk += [blend(both, narrow, TAPER_M), constant(narrow), blend(narrow, both, TAPER_M), constant(both)]
+    tables = (np.concatenate([cubic.abcd for cubic in cubics]) for cubics in (parking, walk))
+    first, second = (Cubics(np.array(starts), table) for table in tables)
+    return first, second
+
+
+def _side_lanes(profile: Profile, sign: int, length_m: float) -> list[Lane]:
     """The lanes of one side, from the inside out."""
-    strips: list[tuple[str, float, tuple[RoadMark, ...]]] = []
+    strips: list[tuple[str, Cubics, tuple[RoadMark, ...]]] = []
     if profile.median_m > 0.0:
-        strips.append(("median", profile.median_m, (_solid(profile, profile.inner_color),)))
+        strips.append(("median", constant(profile.median_m), (_solid(profile, profile.inner_color),)))
     for i in range(profile.lanes):
         outermost = i == profile.lanes - 1
-        edge = (_solid(profile, "white"),) if profile.edge_lines else ()
-        strips.append(("driving", profile.width_m, edge if outermost else (_broken(profile, "white"),)))
+        edge = (_solid(profile, "white"),) if profile.edge_lines or profile.bike_m else ()
+        strips.append(("driving", constant(profile.width_m), edge if outermost else (_broken(profile, "white"),)))
+    if profile.bike_m > 0.0:
+        strips.append(("biking", constant(profile.bike_m), (_solid(profile, "white"),) if profile.parking_m else ()))
+    parking, walk = _parking_widths(profile, length_m)
+    if profile.parking_m > 0.0:
+        strips.append(("parking", parking, ()))
     if profile.shoulder_m > 0.0:
-        strips.append(("shoulder", profile.shoulder_m, ()))
+        strips.append(("shoulder", constant(profile.shoulder_m), ()))
     if profile.sidewalk_m > 0.0:
-        strips.append(("sidewalk", profile.sidewalk_m, ()))
-    return [Lane(sign * (i + 1), kind, constant(width), marks=marks) for i, (kind, width, marks) in enumerate(strips)]
+        strips.append(("sidewalk", walk, ()))
+    return [
+        Lane(sign * (i + 1), kind, width, marks=_clear_ends(profile, length_m, marks))
+        for i, (kind, width, marks) in enumerate(strips)
+    ]
 
 
 def lay_road(
@@ -220,8 +282,9 @@ def lay_road(
 
 def add_road(network: RoadNetwork, path: Path, profile: Profile) -> str:
     """Add a two-way road along a path; returns its id."""
-    lanes = [*_side_lanes(profile, 1), Lane(0, "none", constant(0.0), marks=_middle_marks(profile, path.length_m))]
-    lanes += _side_lanes(profile, -1)
+    middle = _clear_ends(profile, path.length_m, _middle_marks(profile, path.length_m))
+    lanes = [*_side_lanes(profile, 1, path.length_m), Lane(0, "none", constant(0.0), marks=middle)]
+    lanes += _side_lanes(profile, -1, path.length_m)
     return lay_road(network, path, lanes, profile.speed_mps)
 
 
@@ -242,6 +305,17 @@ class Arm:
 
     def outgoing_lane(self, k: int) -> int:
         return -self.incoming_lane(k)
+
+    @property
+    def bike(self) -> int:
+        """The cycle lane's number, counted like the driving lanes."""
+        return self.profile.lanes
+
+    @property
+    def walk(self) -> int:
+        """The sidewalk's number, counted like the driving lanes."""
+        beside = (self.profile.bike_m, self.profile.parking_m, self.profile.shoulder_m)
+        return self.profile.lanes + sum(width > 0.0 for width in beside)
 
 
 def outward(network: RoadNetwork, arm: Arm) -> tuple[Floats, float]:
@@ -298,7 +372,7 @@ def _lane_pairs(n_from: int, n_to: int, turn_rad: float) -> list[tuple[int, int]
 def _link_end(network: RoadNetwork, arm: Arm, junction: str) -> None:
     road, link = network.roads[arm.road], RoadLink("junction", junction, "")
     ends = {"predecessor": link} if arm.contact == "start" else {"successor": link}
-    network.roads[arm.road] = Road(**{**road.__dict__, **ends})
+    network.roads[arm.road] = replace(road, **ends)
 
 
 def _turn_path(network: RoadNetwork, a: Arm, b: Arm, turn_rad: float) -> Path:
@@ -326,31 +400,36 @@ def _connecting_road(
 
 def _connect(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: float, k: int, m: int) -> Connection:
     path = _turn_path(network, a, b, turn_rad)
-    lane = Lane(
-        -1, "driving", blend(a.profile.width_m, b.profile.width_m, path.length_m),
-        predecessors=(a.incoming_lane(k),), successors=(b.outgoing_lane(m),),
-    )  # fmt: skip
+    lanes = [
+        Lane(
+            -1, "driving", blend(a.profile.width_m, b.profile.width_m, path.length_m),
+            predecessors=(a.incoming_lane(k),), successors=(b.outgoing_lane(m),),
+        )
+    ]  # fmt: skip
+    outermost = k == a.profile.lanes - 1 and m == b.profile.lanes - 1
+    if outermost and turn_rad < math.radians(45.0) and a.profile.bike_m and b.profile.bike_m:
+        lanes.append(
+            Lane(
+                -2, "biking", blend(a.profile.bike_m, b.profile.bike_m, path.length_m),
+                predecessors=(a.incoming_lane(a.bike),), successors=(b.outgoing_lane(b.bike),),
+            )
+        )  # fmt: skip
     offset = (a.profile.median_m + k * a.profile.width_m, b.profile.median_m + m * b.profile.width_m)
-    id = _connecting_road(network, junction, a, b, path, [lane], offset)
+    id = _connecting_road(network, junction, a, b, path, lanes, offset)
     return Connection(a.road, id, "start", ((a.incoming_lane(k), -1),))
 
 
 def _connect_sidewalk(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_rad: float) -> None:
     """The sidewalk around a corner; between wide streets also the asphalt beside it that no turning lane covers."""
     path = _turn_path(network, a, b, turn_rad)
-    asphalt = [arm.profile.median_m + arm.profile.lanes * arm.profile.width_m for arm in (a, b)]
-    paved = (
-        [Lane(-1, "shoulder", blend(asphalt[0], asphalt[1], path.length_m))]
-        if max(a.profile.lanes, b.profile.lanes) > 1
-        else []
-    )
+    asphalt = (a.profile.carriageway_m, b.profile.carriageway_m)
+    wide = max(a.profile.lanes, b.profile.lanes) > 1 or max(a.profile.bike_m, b.profile.bike_m) > 0.0
+    paved = [Lane(-1, "shoulder", blend(*asphalt, path.length_m))] if wide else []
     sidewalk = Lane(
-        -1 - len(paved), "sidewalk", blend(a.profile.sidewalk_m, b.profile.sidewalk_m, path.length_m),
-        predecessors=(a.incoming_lane(a.profile.lanes),), successors=(b.outgoing_lane(b.profile.lanes),),
+        -1 - len(paved), "sidewalk", blend(a.profile.walk_m, b.profile.walk_m, path.length_m),
+        predecessors=(a.incoming_lane(a.walk),), successors=(b.outgoing_lane(b.walk),),
     )  # fmt: skip
-    _connecting_road(
-        network, junction, a, b, path, [*paved, sidewalk], (0.0, 0.0) if paved else (asphalt[0], asphalt[1])
-    )
+    _connecting_road(network, junction, a, b, path, [*paved, sidewalk], (0.0, 0.0) if paved else asphalt)
 
 
 def crossing_paint(road: Road, arm: Arm, zebra: bool) -> list[Marking]:

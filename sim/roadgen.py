@@ -6,12 +6,12 @@ town     streets on a jittered grid with T and X junctions, bends, sidewalks, of
 crossing one T or X junction with signals, stop or yield signs by the seed
 motorway two carriageways with ramps, acceleration and deceleration lanes and lane drops
 roundabout a ring of one or two lanes whose three to five arms yield
+urban    blocks of a city: signals, priority and stop signs, parking, cycle lanes, sidewalks, zebra crossings
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,16 +23,16 @@ from sim.roadbuild import (
     add_junction,
     add_road,
     crossing_paint,
-    junction_reach_m,
-    polyline_path,
 )
 from sim.roadgen_crossing import crossing
 from sim.roadgen_motorway import motorway
 from sim.roadgen_paths import clear_of_each_other, wandering_path
 from sim.roadgen_roundabout import roundabout
+from sim.roadgen_streets import lay_streets, street_plan
+from sim.roadgen_urban import urban
 from sim.roads import Marking, RoadNetwork
 
-_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5, "roundabout": 6}
+_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5, "roundabout": 6, "urban": 7}
 
 
 def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
@@ -94,17 +94,8 @@ def _rural(rng: np.random.Generator, seed: int) -> RoadNetwork:
 # --- Town ---
 
 
-@dataclass
-class _Streets:
-    """The plan of a town: node positions and, per street, its nodes from junction to junction."""
-
-    xy: np.ndarray  # (n, 2)
-    links: list[tuple[int, int]]
-    avenue: set[tuple[int, int]]
-
-
 def _town(rng: np.random.Generator, seed: int) -> RoadNetwork:
-    streets = _street_plan(rng)
+    streets = street_plan(rng, (80.0, 115.0))
     width, speed = rng.uniform(3.2, 3.6), rng.choice((30.0, 40.0, 50.0)) / 3.6
     color, edges = str(rng.choice(("white", "yellow"))), bool(rng.random() < 0.4)
     street = Profile(
@@ -115,86 +106,13 @@ def _town(rng: np.random.Generator, seed: int) -> RoadNetwork:
         solid_m=18.0, double_line=True,
     )  # fmt: skip
     network = RoadNetwork("", {})
-    arms: dict[int, list[tuple[int, np.ndarray]]] = {}
-    chains = _chains(streets)
-    bent = [_with_midpoints(rng, streets, chain) for chain in chains]
-    profiles = [avenue if (min(c[:2]), max(c[:2])) in streets.avenue else street for c in chains]
-    for i, (chain, line) in enumerate(zip(chains, bent)):
-        arms.setdefault(chain[0], []).append((i, line[1] - line[0]))
-        arms.setdefault(chain[-1], []).append((i, line[-2] - line[-1]))
-    reach = {
-        node: junction_reach_m([(profiles[i].half_width_m, math.atan2(out[1], out[0])) for i, out in ways])
-        for node, ways in arms.items()
-    }
-    joined: dict[int, list[Arm]] = {node: [] for node in arms}
-    for chain, line, profile in zip(chains, bent, profiles):
-        path = polyline_path(
-            line, reach[chain[0]], reach[chain[-1]], 12.0 + profile.half_width_m, rng.uniform(40.0, 120.0)
-        )
-        road = add_road(network, path, profile)
-        joined[chain[0]].append(Arm(road, "start", profile))
-        joined[chain[-1]].append(Arm(road, "end", profile))
+    joined = lay_streets(rng, network, streets, street, avenue)
     paint: list[Marking] = []
     for members in joined.values():
         add_junction(network, members)
         for arm in members:
             paint += crossing_paint(network.roads[arm.road], arm, zebra=bool(rng.random() < 0.6))
     return RoadNetwork("", network.roads, network.junctions, tuple(paint))
-
-
-def _street_plan(rng: np.random.Generator) -> _Streets:
-    """A jittered grid of streets, turned as a whole, with some streets left out."""
-    columns, rows = int(rng.integers(3, 5)), int(rng.integers(3, 5))
-    x = np.concatenate(([0.0], np.cumsum(rng.uniform(80.0, 115.0, columns - 1))))
-    y = np.concatenate(([0.0], np.cumsum(rng.uniform(80.0, 115.0, rows - 1))))
-    xy = np.stack(np.meshgrid(x - x.mean(), y - y.mean()), axis=-1).reshape(-1, 2) + rng.uniform(
-        -8.0, 8.0, (rows * columns, 2)
-    )
-    turn = rng.uniform(-math.pi, math.pi)
-    xy = xy @ np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    node = np.arange(rows * columns).reshape(rows, columns)
-    across = [(int(a), int(b)) for a, b in zip(node[:, :-1].ravel(), node[:, 1:].ravel())]
-    along = [(int(a), int(b)) for a, b in zip(node[:-1].ravel(), node[1:].ravel())]
-    line = node[int(rng.integers(1, rows - 1))] if rng.random() < 0.7 else node[0, :0]
-    avenue = {(int(a), int(b)) for a, b in pairwise(line)}
-    links = across + along
-    for index in rng.permutation(len(links))[: int(rng.integers(1, 4))]:
-        link = (across + along)[index]
-        rest = [other for other in links if other != link]
-        degree = np.bincount(np.array(rest).ravel(), minlength=rows * columns)
-        # Leave out streets between junctions only, so that every block stays closed and no bend becomes a dead end.
-        if link not in avenue and all(degree[n] >= 3 for n in link):
-            links = rest
-    return _Streets(xy, links, avenue)
-
-
-def _chains(streets: _Streets) -> list[list[int]]:
-    """Streets from junction to junction, through the nodes where just two links meet."""
-    near: dict[int, list[int]] = {}
-    for a, b in streets.links:
-        near.setdefault(a, []).append(b)
-        near.setdefault(b, []).append(a)
-    chains = []
-    for start in sorted(n for n in near if len(near[n]) > 2):
-        for step in sorted(near[start]):
-            chain = [start, step]
-            while len(near[chain[-1]]) == 2:
-                chain.append(next(n for n in near[chain[-1]] if n != chain[-2]))
-            if chain[0] < chain[-1] or (chain[0] == chain[-1] and chain[1] < chain[-2]):
-                chains.append(chain)
-    return chains
-
-
-def _with_midpoints(rng: np.random.Generator, streets: _Streets, chain: list[int]) -> np.ndarray:
-    """The chain's points (n, 2), some links bent sideways in the middle."""
-    points = [streets.xy[chain[0]]]
-    for a, b in pairwise(chain):
-        p, q = streets.xy[a], streets.xy[b]
-        if len(chain) == 2 and rng.random() < 0.7:  # corners need the room themselves
-            side = np.array([p[1] - q[1], q[0] - p[0]]) / np.hypot(*(q - p))
-            points.append(0.5 * (p + q) + side * rng.choice((-1.0, 1.0)) * rng.uniform(4.0, 11.0))
-        points.append(q)
-    return np.array(points)
 
 
 _BUILDERS: dict[str, Callable[[np.random.Generator, int], RoadNetwork]] = {
@@ -204,4 +122,5 @@ _BUILDERS: dict[str, Callable[[np.random.Generator, int], RoadNetwork]] = {
     "crossing": crossing,
     "motorway": motorway,
     "roundabout": roundabout,
+    "urban": urban,
 }

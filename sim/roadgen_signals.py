@@ -85,7 +85,16 @@ class Furniture:
         )  # fmt: skip
         return id
 
-    def add_object(self, road: Road, kind: str, s_m: float, t_m: float, length_m: float, width_m: float) -> None:
+    def add_object(
+        self,
+        road: Road,
+        kind: str,
+        s_m: float,
+        t_m: float,
+        length_m: float,
+        width_m: float,
+        lanes: tuple[int, ...] = (),
+    ) -> None:
         """Lay a rectangle on a road, its length along it, with its corners."""
         (x, y), heading = _beside(road, s_m, t_m)
         u, v = 0.5 * length_m * np.array([1, -1, -1, 1]), 0.5 * width_m * np.array([1, 1, -1, -1])
@@ -104,7 +113,7 @@ class Furniture:
                 length_m=length_m,
                 width_m=width_m,
                 height_m=0.0,
-                outline_xyz_world_m=corners,
+                outline_xyz_world_m=corners, lanes=lanes,
             )
         )  # fmt: skip
 
@@ -263,17 +272,20 @@ def _paint_arrow(furniture: Furniture, at: tuple[float, float], heading_rad: flo
         u, v = np.array(points).T
         furniture.add_paint(np.column_stack((at[0] + u * cos - v * sin, at[1] + u * sin + v * cos)), width_m)
 
-    half = 0.5 * _ARROW_M
-    straight = 0 in turns
-    paint([(-half, 0.0), (half - 0.9 if straight else half - 1.7, 0.0)], 0.15)
+    def head(tip: tuple[float, float], angle_rad: float) -> None:
+        """A triangle 0.9 m long: its outline and what that leaves open."""
+        along = np.array([math.cos(angle_rad), math.sin(angle_rad)])
+        left, end = np.array([-along[1], along[0]]), np.array(tip)
+        corners = [end - 0.1 * along, end - 0.9 * along + 0.28 * left, end - 0.9 * along - 0.28 * left]
+        paint([tuple(corner) for corner in (*corners, corners[0])], 0.15)
+        paint([tuple(end - 0.9 * along), tuple(end - 0.35 * along)], 0.25)
+
+    half, straight = 0.5 * _ARROW_M, 0 in turns
+    fork = half - 3.4 if straight else half - 2.2
+    paint([(-half, 0.0), (half - 0.9 if straight else fork, 0.0)], 0.15)
     if straight:
-        paint([(half - 0.95, 0.28), (half - 0.1, 0.0), (half - 0.95, -0.28), (half - 0.75, 0.0)], 0.15)
+        head((half, 0.0), 0.0)
     for turn in turns:
         if turn:
-            bend = 0.0 if not straight else -1.0
-            paint([(half - 2.6 + bend, 0.0), (half - 1.5 + bend, 0.5 * turn)], 0.15)
-            paint(
-                [(half - 1.0 + bend, 0.25 * turn), (half - 1.1 + bend, 0.95 * turn), (half - 1.95 + bend, 0.8 * turn),
-                 (half - 1.0 + bend, 0.25 * turn)],
-                0.15,
-            )  # fmt: skip
+            paint([(fork, 0.0), (fork + 0.8, 0.45 * turn)], 0.15)
+            head((fork + 1.3, 1.15 * turn), math.radians(55.0) * turn)
