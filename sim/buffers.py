@@ -56,7 +56,8 @@ class Buffers:
         found |= {f.name: getattr(self.state, f.name) for f in fields(State)}
         found |= {f"action_{f.name}": getattr(self.action, f.name) for f in fields(Action)}
         found |= self.private
-        found |= {name: getattr(self, name) for name in ("mask", "new_seed", "new_map", "everyone", "observation")}
+        found |= {name: getattr(self, name) for name in ("mask", "new_seed", "new_map", "everyone")}
+        found["observation"] = self.observation.unflatten(2, (3, 28))
         for alias in ("speed_factor", "walk_speed_mps"):
             found[alias] = self.world.desired_speed_factor
         return found
@@ -122,6 +123,7 @@ def _state(b: int, n: int, groups: int, empty: Any) -> State:
         valid=empty(b, n, dtype=torch.bool),
         xy_world_m=empty(b, n, 2),
         z_world_m=empty(b, n),
+        pitch_rad=empty(b, n),
         yaw_world_rad=empty(b, n),
         speed_mps=empty(b, n),
         accel_mps2=empty(b, n),
@@ -147,6 +149,7 @@ def _private(b: int, n: int, p: int, route: int, empty: Any) -> dict[str, torch.
     i32, i64 = torch.int32, torch.int64
     return {
         "box": empty(b, n, 4),
+        "body": empty(b, n, 4),
         "x_key": empty(b, n, dtype=i64),
         "sorted_x": empty(b, n, dtype=i64),
         "rank_x": empty(b, n, dtype=i32),

@@ -6,6 +6,7 @@ import torch
 import warp as wp
 
 from sim.kernels.lanes import Lanes, scan_curve_speed
+from sim.kernels.sense import observation_part
 from sim.types import LaneGraph
 
 MAX_LANES = 2**23 - 1  # what the lane bits of a sort key hold
@@ -37,6 +38,7 @@ _VECTORS = {
     (torch.float32, 2): wp.vec2,
     (torch.float32, 3): wp.vec3,
     (torch.float32, 4): wp.vec4,
+    (torch.float32, 28): observation_part,
     (torch.int32, 2): wp.vec2i,
     (torch.int32, 4): wp.vec4i,
 }
@@ -62,6 +64,7 @@ def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Any, list[torch.Tens
     vectors = {
         "pose": torch.cat((g.xy_world_m, g.yaw_world_rad[:, None], g.curvature_1pm[:, None]), dim=1),
         "meta": torch.stack((g.length_m, 1.0 / g.step_m, g.speed_limit_mps, g.is_junction.float()), dim=1),
+        "relief": torch.stack((g.z_world_m, _grade(g), g.width_m), dim=1),
         "side_lane": torch.stack((g.left_lane, g.right_lane), dim=1),
         "side_valid": torch.stack((g.has_left, g.has_right), dim=1).int(),
         "conflict_span_m": g.conflict_span_m,
@@ -91,6 +94,16 @@ def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Any, list[torch.Tens
     wp_device = wp.device_from_torch(device)
     wp.launch(scan_curve_speed, dim=count, inputs=[packed], outputs=[packed.curve_speed_mps], device=wp_device)
     return packed, kept
+
+
+def _grade(g: LaneGraph) -> torch.Tensor:
+    """Rise per metre (P,) from each sample to the next of its lane; the last sample's is that of the one before."""
+    rise = torch.zeros_like(g.z_world_m)
+    rise[:-1] = g.z_world_m[1:] - g.z_world_m[:-1]
+    last = (g.sample_first[1:] - 1).long()
+    before = torch.maximum(last - 1, g.sample_first[:-1].long())
+    rise[last] = torch.where(before < last, rise[before], torch.zeros_like(rise[last]))
+    return rise / g.step_m[g.sample_lane.long()]
 
 
 def _entries(g: LaneGraph) -> tuple[torch.Tensor, torch.Tensor]:

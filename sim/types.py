@@ -161,7 +161,8 @@ class State:
     tick: torch.Tensor  # (B,) int64
     valid: torch.Tensor  # (B, N) bool
     xy_world_m: torch.Tensor  # (B, N, 2) rear-axle centre (body centre for people)
-    z_world_m: torch.Tensor  # (B, N)
+    z_world_m: torch.Tensor  # (B, N) of the road under it
+    pitch_rad: torch.Tensor  # (B, N) of the road along its heading, nose down positive
     yaw_world_rad: torch.Tensor  # (B, N)
     speed_mps: torch.Tensor  # (B, N)
     accel_mps2: torch.Tensor  # (B, N)

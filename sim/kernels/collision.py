@@ -2,11 +2,12 @@
 
 import warp as wp
 
-from sim.kernels.lanes import Lanes, edge_distance
+from sim.kernels.lanes import STOREY_M, Lanes, edge_distance
 from sim.kernels.order import ABSENT, LANE_SHIFT, key_slot
 
 wp.set_module_options({"enable_backward": False})
 
+EDGE_ERROR_M = wp.constant(0.25)  # of the distances between the raster's corners
 MAX_RADIUS_M = wp.constant(8.0)  # half diagonal of the longest actor allowed
 
 
@@ -32,23 +33,41 @@ def touches(
     i: int,
     j: int,
     first_person: int,
-    size_m: wp.array2d(dtype=wp.vec3),
+    mine: wp.vec4,
+    size: wp.vec4,
     box: wp.array2d(dtype=wp.vec4),
+    body: wp.array2d(dtype=wp.vec4),
 ) -> bool:
-    """Whether two actors overlap; people pass through each other."""
+    """Whether two actors on the same storey overlap; people pass through each other."""
     if i >= first_person and j >= first_person:
         return False
-    mine = box[b, i]
     other = box[b, j]
-    size = size_m[b, i]
-    other_size = size_m[b, j]
+    other_size = body[b, j]
     dx = other[0] - mine[0]
     dy = other[1] - mine[1]
     reach = 0.5 * (size[0] + size[1] + other_size[0] + other_size[1])
-    if dx * dx + dy * dy > reach * reach:
+    if dx * dx + dy * dy > reach * reach or wp.abs(other_size[2] - size[2]) > STOREY_M:
         return False
     half = wp.vec2(0.5 * size[0], 0.5 * size[1])
     return boxes_touch(mine, half, other, wp.vec2(0.5 * other_size[0], 0.5 * other_size[1]))
+
+
+@wp.func
+def leaves_surface(lanes: Lanes, world_map: int, box: wp.vec4, length: float, width: float) -> bool:
+    """Whether a corner of the box is off the drivable surface."""
+    center = wp.vec2(box[0], box[1])
+    forward = wp.vec2(box[2], box[3]) * (0.5 * length)
+    # Two corners lie half a width from the middle of each end: this settles it for who is no closer to the edge.
+    half = 0.5 * width
+    front = edge_distance(lanes, world_map, center + forward)
+    rear = edge_distance(lanes, world_map, center - forward)
+    if front >= half + EDGE_ERROR_M and rear >= half + EDGE_ERROR_M:
+        return False
+    left = wp.vec2(-box[3], box[2]) * half
+    off = edge_distance(lanes, world_map, center + forward + left) < 0.0
+    off = off or edge_distance(lanes, world_map, center + forward - left) < 0.0
+    off = off or edge_distance(lanes, world_map, center - forward + left) < 0.0
+    return off or edge_distance(lanes, world_map, center - forward - left) < 0.0
 
 
 @wp.kernel
@@ -57,13 +76,13 @@ def find_collisions(
     threads: int,
     lanes: Lanes,
     map_index: wp.array(dtype=wp.int32),
-    size_m: wp.array2d(dtype=wp.vec3),
     first_person: int,
     # State
     valid: wp.array2d(dtype=wp.bool),
     # In
     mask: wp.array(dtype=wp.bool),
     box: wp.array2d(dtype=wp.vec4),
+    body: wp.array2d(dtype=wp.vec4),
     sorted_x: wp.array2d(dtype=wp.int64),
     rank_x: wp.array2d(dtype=wp.int32),
     # Out
@@ -82,7 +101,7 @@ def find_collisions(
             offroad_out[b, i] = False
             continue
         mine = box[b, i]
-        size = size_m[b, i]
+        size = body[b, i]
         reach = 0.5 * (size[0] + size[1]) + MAX_RADIUS_M
         count = sorted_x.shape[1]
         lowest = int(count)
@@ -91,7 +110,7 @@ def find_collisions(
             j = key_slot(sorted_x[b, k])
             if mine[0] - box[b, j][0] > reach:
                 break
-            if j < lowest and touches(b, i, j, first_person, size_m, box):
+            if j < lowest and touches(b, i, j, first_person, mine, size, box, body):
                 lowest = j
             k = k - 1
         k = rank_x[b, i] + 1
@@ -100,21 +119,12 @@ def find_collisions(
             j = key_slot(key)
             if (key >> LANE_SHIFT) == ABSENT or box[b, j][0] - mine[0] > reach:
                 break
-            if j < lowest and touches(b, i, j, first_person, size_m, box):
+            if j < lowest and touches(b, i, j, first_person, mine, size, box, body):
                 lowest = j
             k = k + 1
         collided_out[b, i] = lowest < count
         collided_with_out[b, i] = wp.where(lowest < count, lowest, 0)
         off = bool(False)
         if i < first_person:
-            forward = wp.vec2(mine[2], mine[3]) * (0.5 * size[0])
-            left = wp.vec2(-mine[3], mine[2]) * (0.5 * size[1])
-            center = wp.vec2(mine[0], mine[1])
-            world_map = map_index[b]
-            # One look-up in the middle settles it for whoever is well inside.
-            if edge_distance(lanes, world_map, center) < 0.5 * (size[0] + size[1]):
-                off = edge_distance(lanes, world_map, center + forward + left) < 0.0
-                off = off or edge_distance(lanes, world_map, center + forward - left) < 0.0
-                off = off or edge_distance(lanes, world_map, center - forward + left) < 0.0
-                off = off or edge_distance(lanes, world_map, center - forward - left) < 0.0
+            off = leaves_surface(lanes, map_index[b], mine, size[0], size[1])
         offroad_out[b, i] = off

@@ -6,6 +6,7 @@ from sim.kernels.rng import below
 
 wp.set_module_options({"enable_backward": False})
 
+STOREY_M = wp.constant(3.0)  # roads and actors farther apart in height do not meet
 LATERAL_ACCEL_MPS2 = wp.constant(2.5)  # comfort limit in curves
 SHARPEST_TURN_RAD = wp.constant(0.45)  # wheelbase x curvature that a driver takes where there is another way
 CURVE_DECEL_MPS2 = wp.constant(1.5)  # braking ahead of a curve
@@ -18,6 +19,7 @@ class Lanes:
     pose: wp.array(dtype=wp.vec4)  # per sample: x, y, yaw, curvature
     curve_speed_mps: wp.array(dtype=float)  # per sample: fastest speed from which the lane's curves ahead can be taken
     width_m: wp.array(dtype=float)  # per sample
+    relief: wp.array(dtype=wp.vec3)  # per sample: height, grade (rise per metre) to the next sample, width
     sample_lane: wp.array(dtype=wp.int32)
     sample_first: wp.array(dtype=wp.int32)
     meta: wp.array(dtype=wp.vec4)  # per lane: length, 1 / step, speed limit, 1 inside a junction
@@ -72,6 +74,19 @@ def lane_pose(lanes: Lanes, lane: int, s: float) -> wp.vec4:
     a = lanes.pose[first + i]
     b = lanes.pose[wp.min(first + i + 1, last)]
     return a + (b - a) * f
+
+
+@wp.func
+def lane_center(lanes: Lanes, lane: int, s: float) -> wp.vec2:
+    """Centre x, y of `lane_pose` alone."""
+    first = lanes.sample_first[lane]
+    last = lanes.sample_first[lane + 1] - 1
+    u = wp.max(s * lanes.meta[lane][1], 0.0)
+    i = wp.min(int(u), wp.max(last - first - 1, 0))
+    f = wp.min(u - float(i), 1.0)
+    a = lanes.pose[first + i]
+    b = lanes.pose[wp.min(first + i + 1, last)]
+    return wp.vec2(a[0] + (b[0] - a[0]) * f, a[1] + (b[1] - a[1]) * f)
 
 
 @wp.func
@@ -134,7 +149,16 @@ def cell_at(lanes: Lanes, map_index: int, xy: wp.vec2) -> int:
 
 @wp.func
 def nearest_sample(lanes: Lanes, map_index: int, xy: wp.vec2, skip_lane: int) -> int:
-    """The lane sample nearest to a point among those its grid cell lists, not on `skip_lane`; -1 where none is."""
+    """`nearest_on_storey` for a point of unknown height."""
+    return nearest_on_storey(lanes, map_index, xy, 0.0, 1.0e9, skip_lane)
+
+
+@wp.func
+def nearest_on_storey(lanes: Lanes, map_index: int, xy: wp.vec2, z: float, storey_m: float, skip_lane: int) -> int:
+    """The lane sample nearest to a point in plan view; -1 where none qualifies.
+
+    Looks at those its grid cell lists that are less than `storey_m` above or below `z` and not on `skip_lane`.
+    """
     best = int(-1)
     cell = cell_at(lanes, map_index, xy)
     if cell < 0:
@@ -146,7 +170,8 @@ def nearest_sample(lanes: Lanes, map_index: int, xy: wp.vec2, skip_lane: int) ->
         dx = pose[0] - xy[0]
         dy = pose[1] - xy[1]
         d = dx * dx + dy * dy
-        if d < best_d and lanes.sample_lane[sample] != skip_lane:
+        near = d < best_d and lanes.sample_lane[sample] != skip_lane
+        if near and wp.abs(lanes.relief[sample][0] - z) < storey_m:
             best_d = d
             best = sample
     return best

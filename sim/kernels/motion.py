@@ -122,9 +122,12 @@ def rail_pose(
         k = k + 1
         lane = path[k]
     front = lane_pose(lanes, lane, ahead)
-    beyond = wp.max(ahead - lanes.meta[lane][0], 0.0)
-    dx = front[0] + beyond * wp.cos(front[2]) - rear[0]
-    dy = front[1] + beyond * wp.sin(front[2]) - rear[1]
+    beyond = ahead - lanes.meta[lane][0]
+    dx = front[0] - rear[0]
+    dy = front[1] - rear[1]
+    if beyond > 0.0:
+        dx += beyond * wp.cos(front[2])
+        dy += beyond * wp.sin(front[2])
     return wp.vec4(rear[0], rear[1], wp.atan2(dy, dx), rear[2])
 
 
@@ -245,7 +248,10 @@ def move_traffic(
         base = wheelbase_m[b, i]
         pose = rail_pose(lanes, b, i, s, base, path_lane, path_valid)
         yaw = wrap_angle(pose[2] + drift)
-        xy_world_m[b, i] = wp.vec2(pose[0] - lateral * wp.sin(pose[3]), pose[1] + lateral * wp.cos(pose[3]))
+        xy = wp.vec2(pose[0], pose[1])
+        if lateral != 0.0:
+            xy += lateral * wp.vec2(-wp.sin(pose[3]), wp.cos(pose[3]))
+        xy_world_m[b, i] = xy
         turned = wrap_angle(yaw - yaw_world_rad[b, i])
         yaw_rate_radps[b, i] = turned / dt
         yaw_world_rad[b, i] = yaw

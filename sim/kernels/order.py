@@ -6,13 +6,21 @@ so they are unique and the sorted order depends on the present state only, not o
 
 import warp as wp
 
-from sim.kernels.lanes import Lanes, lane_pose, nearest_sample, sample_at, sample_s
+from sim.kernels.lanes import (
+    STOREY_M,
+    Lanes,
+    lane_pose,
+    nearest_on_storey,
+    sample_at,
+    sample_s,
+)
 
 wp.set_module_options({"enable_backward": False})
 
 SLOT_BITS = wp.constant(wp.int64(12))
 SLOT_MASK = wp.constant(wp.int64(4095))
 LANE_SHIFT = wp.constant(wp.int64(39))
+X_OFFSET_MM = wp.constant(wp.int64(8589934592))  # makes every x positive within 8000 km
 ABSENT = wp.constant(wp.int64(8388608))  # a lane number no graph reaches: absent entries sort last
 
 
@@ -65,15 +73,19 @@ def enter_vehicles(
     path_lane: wp.array2d(dtype=wp.vec4i),
     lane_s_m: wp.array2d(dtype=float),
     lane_lateral_m: wp.array2d(dtype=float),
+    z_world_m: wp.array2d(dtype=float),
+    pitch_rad: wp.array2d(dtype=float),
     # In
     mask: wp.array(dtype=wp.bool),
     # Out
     box_out: wp.array2d(dtype=wp.vec4),
+    body_out: wp.array2d(dtype=wp.vec4),
     x_key_out: wp.array2d(dtype=wp.int64),
     entry_out: wp.array2d(dtype=wp.vec4),
     entry_key_out: wp.array2d(dtype=wp.int64),
 ):
-    """Box (centre, cos, sin) and x key of every actor; lane entries (s, speed, rear, front extent) of the vehicles.
+    """Box (centre x, y, cos, sin), body (length, width, z, speed) and x key of every actor; height and pitch, and lane
+    entries (s, speed, rear, front extent), of the vehicles.
 
     A vehicle enters its own lane and, while its body reaches over the edge, the lane beside it.
     """
@@ -94,10 +106,11 @@ def enter_vehicles(
         half_base = 0.5 * wheelbase_m[b, i]
         x = xy[0] + half_base * c
         box_out[b, i] = wp.vec4(x, xy[1] + half_base * n, c, n)
-        x_key_out[b, i] = (wp.int64((x + 1.0e6) * 1000.0) << SLOT_BITS) | wp.int64(i)
-        if i >= first_person:
-            continue
+        x_key_out[b, i] = ((wp.int64(x * 1000.0) + X_OFFSET_MM) << SLOT_BITS) | wp.int64(i)
         size = size_m[b, i]
+        if i >= first_person:
+            body_out[b, i] = wp.vec4(size[0], size[1], z_world_m[b, i], speed_mps[b, i])
+            continue
         rear = 0.5 * size[0] - half_base
         front = 0.5 * size[0] + half_base
         lane = path_lane[b, i][0]
@@ -105,12 +118,19 @@ def enter_vehicles(
         lateral = lane_lateral_m[b, i]
         speed = speed_mps[b, i]
         second_key = (ABSENT << LANE_SHIFT) | wp.int64(second)
-        reach = wp.abs(lateral) + 0.5 * size[1] - 0.5 * lanes.width_m[sample_at(lanes, lane, s)]
+        sample_here = sample_at(lanes, lane, s)
+        relief = lanes.relief[sample_here]
+        z = relief[0] + (s - sample_s(lanes, sample_here)) * relief[1]
+        grade = relief[1]
+        body_out[b, i] = wp.vec4(size[0], size[1], z, speed)
+        reach = wp.abs(lateral) + 0.5 * size[1] - 0.5 * relief[2]
         if controlled[b, i]:
             # Seen where it is, however it got there: along the lane as its heading says.
-            speed_along = speed * wp.cos(yaw - lane_pose(lanes, lane, s)[2])
+            along = wp.cos(yaw - lane_pose(lanes, lane, s)[2])
+            speed_along = speed * along
+            grade = grade * along
             if reach > 0.0:
-                sample = nearest_sample(lanes, map_index[b], xy, lane)
+                sample = nearest_on_storey(lanes, map_index[b], xy, z, STOREY_M, lane)
                 if sample >= 0:
                     pose = lanes.pose[sample]
                     off = wp.length(xy - wp.vec2(pose[0], pose[1]))
@@ -126,6 +146,8 @@ def enter_vehicles(
                 s_other = s * lanes.meta[other][0] / lanes.meta[lane][0]
                 entry_out[b, second] = wp.vec4(s_other, speed, rear, front)
                 second_key = lane_key(other, s_other, second)
+        z_world_m[b, i] = z
+        pitch_rad[b, i] = wp.where(grade == 0.0, 0.0, -wp.atan(grade))
         entry_out[b, i] = wp.vec4(s, speed, rear, front)
         entry_key_out[b, i] = lane_key(lane, s, i)
         entry_key_out[b, second] = second_key

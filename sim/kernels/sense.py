@@ -2,20 +2,106 @@
 
 import warp as wp
 
-from sim.kernels.lanes import Lanes, lane_pose, wrap_angle
+from sim.kernels.lanes import STOREY_M, Lanes, lane_center, lane_pose, wrap_angle
 from sim.kernels.order import ABSENT, LANE_SHIFT, key_slot
 
 wp.set_module_options({"enable_backward": False})
+# LLVM would gather the eight keys of `nearest_others` into a vector that it keeps in memory, at twice the time.
+wp.set_module_options({"cpu_compiler_flags": "-march=native -fno-slp-vectorize -mllvm=-inline-threshold=9000"})
 
-NEAREST = wp.constant(8)
 PATH_POINTS = wp.constant(10)
 PATH_STEP_M = wp.constant(5.0)
 OWN = wp.constant(8)
-PER_OTHER = wp.constant(7)
-OBSERVE_RANGE_M = wp.constant(80.0)
+OBSERVE_RANGE_M2 = wp.constant(6400.0)  # 80 m
+NOBODY = wp.constant(wp.int64(4294967295))  # in place of an actor's index
 
-nearest_indices = wp.types.vector(length=8, dtype=wp.int32)
-nearest_distances = wp.types.vector(length=8, dtype=wp.float32)
+# An observation is three of these: own and path, the four nearest others, the next four.
+observation_part = wp.types.vector(length=28, dtype=wp.float32)
+nearest_keys = wp.types.vector(length=8, dtype=wp.int64)
+
+
+@wp.func
+def distance_key(squared_m2: float, j: wp.int64) -> wp.int64:
+    """A key that sorts by distance, then by index: the bits of floats that are not negative are in their order."""
+    return (wp.int64(wp.cast(squared_m2, wp.int32)) << wp.int64(32)) | j
+
+
+@wp.func
+def key_of_other(mine: wp.vec4, z: float, other: wp.vec4, other_z: float, j: int) -> wp.int64:
+    """Key of actor j as seen from `mine`; beyond the range where it is on another storey."""
+    dx = other[0] - mine[0]
+    dy = other[1] - mine[1]
+    far = wp.abs(other_z - z) > STOREY_M
+    return distance_key(wp.where(far, 1.0e9, dx * dx + dy * dy), wp.int64(j))
+
+
+@wp.func
+def nearest_others(
+    b: int,
+    i: int,
+    mine: wp.vec4,
+    z: float,
+    box: wp.array2d(dtype=wp.vec4),
+    body: wp.array2d(dtype=wp.vec4),
+    sorted_x: wp.array2d(dtype=wp.int64),
+    rank_x: wp.array2d(dtype=wp.int32),
+) -> nearest_keys:
+    """Keys of the eight nearest within range, ascending.
+
+    To the right and to the left from the own place in the x order, until x alone is farther than the eighth; kept in
+    order without branches, which would be guessed wrong here.
+    """
+    none = distance_key(OBSERVE_RANGE_M2, NOBODY)
+    k0 = wp.int64(none)
+    k1 = wp.int64(none)
+    k2 = wp.int64(none)
+    k3 = wp.int64(none)
+    k4 = wp.int64(none)
+    k5 = wp.int64(none)
+    k6 = wp.int64(none)
+    k7 = wp.int64(none)
+    count = sorted_x.shape[1]
+    limit = float(OBSERVE_RANGE_M2)
+    k = rank_x[b, i] + 1
+    while k < count:
+        key = sorted_x[b, k]
+        j = key_slot(key)
+        other = box[b, j]
+        dx = other[0] - mine[0]
+        k = k + 1
+        if (key >> LANE_SHIFT) == ABSENT or dx * dx > limit:
+            k = count
+        else:
+            x = key_of_other(mine, z, other, body[b, j][2], j)
+            k7 = wp.min(k7, wp.max(k6, x))
+            k6 = wp.min(k6, wp.max(k5, x))
+            k5 = wp.min(k5, wp.max(k4, x))
+            k4 = wp.min(k4, wp.max(k3, x))
+            k3 = wp.min(k3, wp.max(k2, x))
+            k2 = wp.min(k2, wp.max(k1, x))
+            k1 = wp.min(k1, wp.max(k0, x))
+            k0 = wp.min(k0, x)
+            limit = wp.cast(wp.int32(k7 >> wp.int64(32)), wp.float32)
+    k = rank_x[b, i] - 1
+    while k >= 0:
+        j = key_slot(sorted_x[b, k])
+        other = box[b, j]
+        dx = other[0] - mine[0]
+        k = k - 1
+        if dx * dx > limit:
+            k = -1
+        else:
+            x = key_of_other(mine, z, other, body[b, j][2], j)
+            k7 = wp.min(k7, wp.max(k6, x))
+            k6 = wp.min(k6, wp.max(k5, x))
+            k5 = wp.min(k5, wp.max(k4, x))
+            k4 = wp.min(k4, wp.max(k3, x))
+            k3 = wp.min(k3, wp.max(k2, x))
+            k2 = wp.min(k2, wp.max(k1, x))
+            k1 = wp.min(k1, wp.max(k0, x))
+            k0 = wp.min(k0, x)
+            limit = wp.cast(wp.int32(k7 >> wp.int64(32)), wp.float32)
+    return nearest_keys(k0, k1, k2, k3, k4, k5, k6, k7)
 
 
 @wp.kernel
@@ -163,16 +249,46 @@ def sense_boxes(
     score_out[b, k] = 1.0
 
 
+@wp.func
+def others_part(
+    b: int,
+    mine: wp.vec4,
+    speed: float,
+    keys: nearest_keys,
+    first: int,
+    box: wp.array2d(dtype=wp.vec4),
+    body: wp.array2d(dtype=wp.vec4),
+) -> observation_part:
+    """Four others from the `first` key on: x, y, velocity relative to one's own speed, cos, sin, length."""
+    part = observation_part()
+    for k in range(4):
+        key = keys[first + k]
+        if (key & NOBODY) != NOBODY:
+            j = int(key & NOBODY)
+            other = box[b, j]
+            body_j = body[b, j]
+            dx = other[0] - mine[0]
+            dy = other[1] - mine[1]
+            cos = mine[2] * other[2] + mine[3] * other[3]
+            sin = mine[2] * other[3] - mine[3] * other[2]
+            part[7 * k] = mine[2] * dx + mine[3] * dy
+            part[7 * k + 1] = mine[2] * dy - mine[3] * dx
+            part[7 * k + 2] = body_j[3] * cos - speed
+            part[7 * k + 3] = body_j[3] * sin
+            part[7 * k + 4] = cos
+            part[7 * k + 5] = sin
+            part[7 * k + 6] = body_j[0]
+    return part
+
+
 @wp.kernel
 def observe_actors(
     # World
     threads: int,
     lanes: Lanes,
-    size_m: wp.array2d(dtype=wp.vec3),
     first_person: int,
     # State
     valid: wp.array2d(dtype=wp.bool),
-    speed_mps: wp.array2d(dtype=float),
     accel_mps2: wp.array2d(dtype=float),
     steer_rad: wp.array2d(dtype=float),
     yaw_world_rad: wp.array2d(dtype=float),
@@ -182,96 +298,50 @@ def observe_actors(
     lane_lateral_m: wp.array2d(dtype=float),
     # In
     box: wp.array2d(dtype=wp.vec4),
+    body: wp.array2d(dtype=wp.vec4),
     sorted_x: wp.array2d(dtype=wp.int64),
     rank_x: wp.array2d(dtype=wp.int32),
     # Out
-    observation_out: wp.array3d(dtype=float),
+    observation_out: wp.array3d(dtype=observation_part),
 ):
     """Per actor, in its own axes: motion and size (8), the path ahead (10 points x 2), the 8 nearest others (x 7)."""
     b, t = wp.tid()
     for i in range(t, wp.int32(valid.shape[1]), threads):
+        part = observation_part()
         if not valid[b, i]:
-            for q in range(observation_out.shape[2]):
-                observation_out[b, i, q] = 0.0
+            observation_out[b, i, 0] = part
+            observation_out[b, i, 1] = part
+            observation_out[b, i, 2] = part
             continue
         mine = box[b, i]
-        observation_out[b, i, 0] = speed_mps[b, i]
-        observation_out[b, i, 1] = accel_mps2[b, i]
-        observation_out[b, i, 2] = steer_rad[b, i]
-        observation_out[b, i, 3] = lane_lateral_m[b, i]
-        observation_out[b, i, 4] = size_m[b, i][0]
-        observation_out[b, i, 5] = size_m[b, i][1]
+        own = body[b, i]
+        part[0] = own[3]
+        part[1] = accel_mps2[b, i]
+        part[2] = steer_rad[b, i]
+        part[3] = lane_lateral_m[b, i]
+        part[4] = own[0]
+        part[5] = own[1]
         if i < first_person:
             path = path_lane[b, i]
             lane = int(path[0])
             s = float(lane_s_m[b, i])
-            observation_out[b, i, 6] = wrap_angle(yaw_world_rad[b, i] - lane_pose(lanes, lane, s)[2])
-            observation_out[b, i, 7] = lanes.meta[lane][2]
+            part[6] = wrap_angle(yaw_world_rad[b, i] - lane_pose(lanes, lane, s)[2])
+            part[7] = lanes.meta[lane][2]
             k = int(0)
-            for p in range(PATH_POINTS):
+            p = int(0)
+            while p < PATH_POINTS:
                 s += PATH_STEP_M
                 while k < 3 and s > lanes.meta[lane][0] and path_valid[b, i, k + 1]:
                     s -= lanes.meta[lane][0]
                     k = k + 1
                     lane = path[k]
-                pose = lane_pose(lanes, lane, s)
-                dx = pose[0] - mine[0]
-                dy = pose[1] - mine[1]
-                observation_out[b, i, OWN + 2 * p] = mine[2] * dx + mine[3] * dy
-                observation_out[b, i, OWN + 2 * p + 1] = mine[2] * dy - mine[3] * dx
-        index = nearest_indices()
-        distance = nearest_distances()
-        for k in range(NEAREST):
-            distance[k] = OBSERVE_RANGE_M * OBSERVE_RANGE_M
-            index[k] = -1
-        count = sorted_x.shape[1]
-        left = rank_x[b, i] - 1
-        right = rank_x[b, i] + 1
-        # Outwards from the own place in the x order, until x alone is farther than the worst of the nearest.
-        while left >= 0 or right < count:
-            j = int(-1)
-            from_left = left >= 0
-            if from_left:
-                j = key_slot(sorted_x[b, left])
-                left = left - 1
-            else:
-                key = sorted_x[b, right]
-                j = key_slot(key)
-                right = right + 1
-                if (key >> LANE_SHIFT) == ABSENT:
-                    break
-            dx = box[b, j][0] - mine[0]
-            if dx * dx > distance[NEAREST - 1]:
-                if from_left:
-                    left = -1
-                    continue
-                break
-            dy = box[b, j][1] - mine[1]
-            d = dx * dx + dy * dy
-            if d < distance[NEAREST - 1]:
-                k = int(NEAREST - 1)
-                while k > 0 and distance[k - 1] > d:
-                    distance[k] = distance[k - 1]
-                    index[k] = index[k - 1]
-                    k = k - 1
-                distance[k] = d
-                index[k] = j
-        for k in range(NEAREST):
-            at = OWN + 2 * PATH_POINTS + PER_OTHER * k
-            j = index[k]
-            if j < 0:
-                for q in range(PER_OTHER):
-                    observation_out[b, i, at + q] = 0.0
-            else:
-                other = box[b, j]
-                dx = other[0] - mine[0]
-                dy = other[1] - mine[1]
-                cos = mine[2] * other[2] + mine[3] * other[3]
-                sin = mine[2] * other[3] - mine[3] * other[2]
-                observation_out[b, i, at] = mine[2] * dx + mine[3] * dy
-                observation_out[b, i, at + 1] = mine[2] * dy - mine[3] * dx
-                observation_out[b, i, at + 2] = speed_mps[b, j] * cos - speed_mps[b, i]
-                observation_out[b, i, at + 3] = speed_mps[b, j] * sin
-                observation_out[b, i, at + 4] = cos
-                observation_out[b, i, at + 5] = sin
-                observation_out[b, i, at + 6] = size_m[b, j][0]
+                at = lane_center(lanes, lane, s)
+                dx = at[0] - mine[0]
+                dy = at[1] - mine[1]
+                part[OWN + 2 * p] = mine[2] * dx + mine[3] * dy
+                part[OWN + 2 * p + 1] = mine[2] * dy - mine[3] * dx
+                p = p + 1
+        observation_out[b, i, 0] = part
+        keys = nearest_others(b, i, mine, own[2], box, body, sorted_x, rank_x)
+        observation_out[b, i, 1] = others_part(b, mine, own[3], keys, 0, box, body)
+        observation_out[b, i, 2] = others_part(b, mine, own[3], keys, 4, box, body)
