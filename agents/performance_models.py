@@ -43,7 +43,7 @@ HUMAN_COAST_MPS2 = 0.4  # foot off the pedal, while reacting
 HUMAN_CRITICAL_TTC_S = 2.0
 HUMAN_WANDERING_M = 0.375  # nobody takes this much deviation from a lane centre for a cut-in
 HUMAN_PERCEPTION_M = 0.72  # a cut-in is recognised after this much more
-HUMAN_PERCEPTION_S = 0.4  # and what happens in the own lane after this time
+HUMAN_PERCEPTION_S = 0.4  # and a lead's braking after this time
 HUMAN_CRITICAL_HEADWAY_S = 2.0  # a lead that brakes hard is a danger within this headway (esmini's reading)
 HARD_BRAKING_MPS2 = 5.0
 
@@ -215,8 +215,8 @@ def _assess_reg157(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger
 def _assess_human(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
     """Competent and careful: TTC below 2 s to what has visibly left its lane for ours, or a lead that brakes hard.
 
-    Of a cut-in the first 0.375 m are wandering and the next 0.72 m go by until it is recognised; for what happens in
-    the own lane recognition takes 0.4 s more than the reaction.
+    Of a cut-in the first 0.375 m are wandering and the next 0.72 m go by until it is recognised; that a lead brakes
+    hard is recognised 0.4 s after it began to.
     """
     speed = scene.ego_speed_mps[:, None]
     closing = speed - scene.speed_mps
@@ -226,20 +226,18 @@ def _assess_human(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
     approaching = relevant & (closing > 0)
     critical = approaching & (scene.gap_m < HUMAN_CRITICAL_TTC_S * closing)
     hard = relevant & in_path & (scene.accel_mps2 <= -HARD_BRAKING_MPS2)
-    threats = critical | (hard & (scene.gap_m < HUMAN_CRITICAL_HEADWAY_S * speed))
-    entering = scene.lateral_speed_mps > 0.05
-    delay = torch.where(entering, model.reaction_s, model.reaction_s + HUMAN_PERCEPTION_S)
-    danger = _full_response(model, threats.any(dim=1), approaching.any(dim=1))
-    soonest = _with_column(torch.where(threats, delay, math.inf), math.inf).amin(dim=1)
-    return replace(danger, delay_s=soonest)
+    hard = (hard & (scene.gap_m < HUMAN_CRITICAL_HEADWAY_S * speed)).any(dim=1)
+    critical = critical.any(dim=1)
+    danger = _full_response(model, critical | hard, approaching.any(dim=1))
+    return replace(danger, delay_s=torch.where(critical, danger.delay_s, danger.delay_s + HUMAN_PERCEPTION_S))
 
 
 def _assess_rss(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
-    """Closer than both the longitudinal and the lateral safe distance, and closing in."""
+    """Closer than both the longitudinal and the lateral safe distance, whether closing in or not."""
     speed = scene.ego_speed_mps[:, None]
-    beside = scene.lateral_gap_m < rss_lateral_m(scene.lateral_speed_mps)
-    approaching = model._ahead(scene) & beside & (speed > scene.speed_mps)
-    threat = approaching & (scene.gap_m < rss_longitudinal_m(speed, scene.speed_mps))
+    relevant = model._ahead(scene) & (scene.lateral_gap_m < rss_lateral_m(scene.lateral_speed_mps))
+    threat = relevant & (scene.gap_m < rss_longitudinal_m(speed, scene.speed_mps))
+    approaching = relevant & (speed > scene.speed_mps)
     return _full_response(model, threat.any(dim=1), approaching.any(dim=1))
 
 

@@ -105,21 +105,3 @@ def heading(yaw_rad: Tensor) -> Tensor:
 def box_centre_world_m(trace: Trace) -> Tensor:
     """Middle of each actor's box (B, T, N, 2)."""
     return trace.xy_world_m + heading(trace.yaw_world_rad) * trace.centre_offset_m[:, None, :, None]
-
-
-def differences(values: Tensor, dt_s: float, valid: Tensor) -> Tensor:
-    """Rate of change (B, T) per second: central differences, one-sided at the ends of what is valid.
-
-    The valid ticks of a run must be contiguous. Runs with a single valid tick have rate 0; so have ticks not valid.
-    """
-    before = torch.roll(values, 1, dims=1)
-    after = torch.roll(values, -1, dims=1)
-    has_before = valid & torch.roll(valid, 1, dims=1)
-    has_after = valid & torch.roll(valid, -1, dims=1)
-    has_before[:, 0] = False
-    has_after[:, -1] = False
-    left = torch.where(has_before, before, values)
-    right = torch.where(has_after, after, values)
-    steps = has_before.to(values.dtype) + has_after.to(values.dtype)
-    change = torch.where(valid, right - left, 0.0)
-    return change / (steps.clamp(min=1.0) * dt_s)
