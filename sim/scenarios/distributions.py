@@ -7,10 +7,10 @@ its lower limit up, the upper one included where a step meets it (to 1e-9 of a s
 `allowed`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,38 +29,23 @@ _STEP_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Variation:
-    """All runs of a variation file, or the one run of a scenario file."""
+    """All runs that a file makes of a scenario."""
 
     file: Path
     scenario: Path
     draw: Draw  # of all runs
     parameters: tuple[Parameter, ...]  # that the scenario declares
-
-    @cached_property
-    def allowed(self) -> NDArray[np.bool_]:
-        """Which runs (B,) meet the scenario's constraints."""
-        return allowed(self.parameters, self.draw)
+    allowed: NDArray[np.bool_]  # (B,) runs that meet the scenario's constraints
 
     @property
     def discarded(self) -> int:
-        """How many runs do not."""
+        """How many runs do not meet them."""
         return int((~self.allowed).sum())
 
 
 def is_variation(path: Path) -> bool:
-    """Whether a file says how to vary another one."""
+    """Whether an OpenSCENARIO file says how to vary another one."""
     return parse_xml(Path(path)).find("ParameterValueDistribution") is not None
-
-
-def is_scenario(path: Path) -> bool:
-    """Whether a file is one to play, not a catalog or a variation."""
-    return parse_xml(Path(path)).find("Storyboard") is not None
-
-
-def single(path: Path) -> Variation:
-    """A scenario file as one run with its own values."""
-    path = Path(path)
-    return Variation(path, path, Draw(1), read_parameters(path))
 
 
 def read_variation(path: Path) -> Variation:
@@ -81,7 +66,7 @@ def read_variation(path: Path) -> Variation:
     draw = Draw(size, columns)
     check_draw(scenario, parameters, draw)
     check_types(parameters, draw)
-    return Variation(path, scenario, draw, parameters)
+    return Variation(path, scenario, draw, parameters, allowed(parameters, draw))
 
 
 def _scenario_file(read: Reader, root: Element) -> Path:
@@ -100,23 +85,28 @@ def _product(read: Reader, root: Element, known: dict[str, Parameter]) -> dict[s
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{read.path}: the parameter {name!r} has two distributions; keep one of them")
+    columns = [{name: _column(known[name], values) for name, values in block.items()} for block in blocks]
+    return nested_loops(columns, read.path)
+
+
+def nested_loops(blocks: list[dict[str, NDArray[Any]]], file: Path) -> dict[str, NDArray[Any]]:
+    """The cross product of blocks of columns, the first block outermost. ValueError where it is too large."""
     lengths = [len(next(iter(block.values()))) for block in blocks]
-    size = int(np.prod(lengths, dtype=object)) if lengths else 1
+    size = math.prod(lengths)
     if size > MAX_RUNS:
-        raise ValueError(f"{read.path} makes {size} runs; up to {MAX_RUNS} are played, so use fewer or larger steps")
+        raise ValueError(f"{file} makes {size} runs; up to {MAX_RUNS} are played, so use fewer or larger steps")
     columns: dict[str, NDArray[Any]] = {}
     inner = size
     for block, length in zip(blocks, lengths, strict=True):
         inner //= length
         rows = np.tile(np.repeat(np.arange(length), inner), size // (length * inner))
-        for name, values in block.items():
-            columns[name] = _column(known.get(name), values)[rows]
+        columns |= {name: values[rows] for name, values in block.items()}
     return columns
 
 
-def _column(parameter: Parameter | None, values: list[Value]) -> NDArray[Any]:
+def _column(parameter: Parameter, values: list[Value]) -> NDArray[Any]:
     one = Draw(1)
-    if parameter is not None and parameter.kind in NUMERIC:
+    if parameter.kind in NUMERIC:
         return np.array([value.numbers(one)[0] for value in values])
     return np.array([value.text(one) for value in values], dtype=object)
 

@@ -69,10 +69,14 @@ def _referenced(read: Reader, holder: Element, table: dict[str, Callable]) -> tu
     try:
         return from_catalog(read, holder, table)
     except Mixed as mixed:
+        if not read.book.merge_models:
+            raise
         keys = (read.value(holder, "catalogName"), read.value(holder, "entryName"))
         found = uniform(read.draw, lambda draw: from_catalog(replace(read, draw=draw), holder, table))
-        names = [tuple(key.texts(read.draw)[runs[0]] for key in keys) for runs, _ in found]
-        cases = {name: entity for name, (_, (entity, _)) in zip(names, found, strict=True)}
+        names = [tuple(str(key.texts(read.draw)[runs[0]]) for key in keys) for runs, _ in found]
+        cases: dict[tuple[str, ...], Entity] = {
+            name: entity for name, (_, (entity, _)) in zip(names, found, strict=True)
+        }
         if len(cases) < len(found) or any(trailer is not None for _, (_, trailer) in found):
             raise mixed from None
         entity = _merged(list(cases.values()), keys, cases)

@@ -65,6 +65,7 @@ class Book:
     catalogs: dict[str, tuple[str, Where]] = field(default_factory=dict)  # kind of catalog -> folder as written
     folders: dict[str, Path] = field(default_factory=dict)  # of catalogs: as written -> found
     road_paths: tuple[Path, ...] = ()  # folders given by the user
+    merge_models: bool = True  # runs that differ in a vehicle's model alone share a tree
     entities: dict[str, str] = field(default_factory=dict)  # name -> vehicle, pedestrian, misc
     selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()  # variables and parameters that actions may set and conditions test

@@ -1,0 +1,51 @@
+"""Read scenarios of either format, and the roads they are on."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from sim.opendrive import read_opendrive
+from sim.roadgen import generate_road
+from sim.roads import RoadNetwork
+from sim.scenarios.model import Parameter, Scenario
+from sim.scenarios.parameters import NUMERIC
+from sim.scenarios.values import Draw
+from sim.scenarios.xosc import read_parameters, read_xosc
+from sim.scenarios.yaml_scenarios import read_declarations, read_yaml
+
+YAML = (".yaml", ".yml")
+
+
+def read_scenario(path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True) -> Scenario:
+    """The scenario of a file for one draw of its parameters. Arguments and errors as of `read_xosc`."""
+    return read_yaml(path, draw) if path.suffix.lower() in YAML else read_xosc(path, draw, road_paths, merge_models)
+
+
+def declared_parameters(path: Path) -> tuple[Parameter, ...]:
+    """The parameters that a scenario file declares."""
+    if path.suffix.lower() in YAML:
+        return tuple(declared.parameter for declared in read_declarations(path)[2])
+    return read_parameters(path)
+
+
+def is_numeric(parameter: Parameter) -> bool:
+    """Whether a draw holds the parameter's values as numbers."""
+    return parameter.kind in NUMERIC
+
+
+def network_of(scenario: Scenario, draw: Draw) -> RoadNetwork | None:
+    """The roads that a scenario is on; None where it has none. Raises Mixed where they differ by run."""
+    if scenario.road_file is not None:
+        return _read(scenario.road_file, scenario.road_file.stat().st_mtime_ns)
+    if scenario.road_kind is not None and scenario.road_seed is not None:
+        return _generated(scenario.road_kind, scenario.road_seed.integer(draw))
+    return None
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, time_ns: int) -> RoadNetwork:
+    return read_opendrive(path)
+
+
+@lru_cache(maxsize=64)
+def _generated(kind: str, seed: int) -> RoadNetwork:
+    return generate_road(kind, seed)  # type: ignore[arg-type]
