@@ -18,6 +18,7 @@ FENCES = {
     "pickle": set(),
 }
 SUBFOLDERS = {
+    "configs": {"scenarios"},
     "sim": {"kernels", "scenarios", "weights"},
     "perception": {"weights"},
     "agents": {"weights"},

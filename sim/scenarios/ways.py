@@ -73,7 +73,9 @@ class Streets:
         }
         order = {key: i for i, key in enumerate(self.length_m)}
         joined = join_lanes(network)
-        self.after = {key: sorted((n for n in joined.get(key, ()) if n in order), key=order.get) for key in order}
+        self.after = {
+            key: sorted((n for n in joined.get(key, ()) if n in order), key=order.__getitem__) for key in order
+        }
         self.before: dict[LaneKey, list[LaneKey]] = {key: [] for key in order}
         for key, nexts in self.after.items():
             for following in nexts:

@@ -46,7 +46,7 @@ KINDS = {
     "cone": Body("misc", "obstacle", 0.4, 0.4, 0.75),
     "barrier": Body("misc", "barrier", 0.6, 2.2, 1.0),
     "debris": Body("misc", "obstacle", 0.9, 1.1, 0.5),
-    "door": Body("misc", "obstacle", 0.1, 1.0, 1.1),
+    "door": Body("misc", "obstacle", 1.0, 0.1, 1.1),
     "sign_trailer": Body("misc", "obstacle", 3.5, 2.1, 3.2),
 }
 _KEYS = ("at", "speed", "turns", "size")
