@@ -152,16 +152,18 @@ class Evaluate(Common):
 
 @dataclasses.dataclass(kw_only=True)
 class Map(Common):
-    """Read an OpenDRIVE map; write its driving lanes as CSV, draw it as PNG."""
+    """Say what an OpenDRIVE map uses and what is amiss in it; write its driving lanes as CSV, draw it as PNG."""
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.xodr")]
     csv: File = None
     """Where to write the lane centres."""
     png: File = None
     """Where to draw the map."""
+    successors: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Add to the CSV the lanes that follow where traffic leaves the section: road:section:lane;road:section:lane."""
 
     def run(self) -> None:
-        _job("map_job").describe_map(self.file, self.csv, self.png)
+        _job("map_job").describe_map(self.file, self.csv, self.png, self.successors)
 
 
 @dataclasses.dataclass(kw_only=True)

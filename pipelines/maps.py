@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.runs import written_whole
 from sim.geometry import Floats
+from sim.lanelinks import LaneKey, join_lanes
 from sim.roads import DRIVING_KINDS, LaneStrip, Marking, Road, RoadNetwork
 
 CSV_COLUMNS = ("road", "section", "lane", "s", "x", "y", "z", "yaw", "width", "is_junction", "junction")
@@ -18,21 +19,24 @@ CSV_STEP_M = 5.0
 # --- Table ---
 
 
-def write_map_csv(network: RoadNetwork, path: Path) -> int:
+def write_map_csv(network: RoadNetwork, path: Path, successors: bool = False) -> int:
     """Write the driving lanes' centres at each section's start and every multiple of 5 m of the road's s; count rows.
 
     Metres and radians in the map's own right-handed frame; `yaw` is the direction of travel, `section` counts from 0,
-    `junction` is the id of the junction that the road belongs to, or -1. The file appears whole or not at all.
+    `junction` is the id of the junction that the road belongs to, or -1. With `successors` a last column lists the
+    driving lanes that follow where traffic leaves the section, as road:section:lane joined by semicolons; it is empty
+    where none does. The file appears whole or not at all.
     """
-    lines = [",".join(CSV_COLUMNS)]
+    follows = join_lanes(network) if successors else None
+    lines = [",".join(CSV_COLUMNS if follows is None else (*CSV_COLUMNS, "successors"))]
     for road in network.roads.values():
-        lines.extend(_csv_rows(road))
+        lines.extend(_csv_rows(road, follows))
     with written_whole(Path(path)) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(lines) - 1
 
 
-def _csv_rows(road: Road) -> Iterator[str]:
+def _csv_rows(road: Road, follows: dict[LaneKey, set[LaneKey]] | None) -> Iterator[str]:
     junction = "0,-1" if road.junction is None else f"1,{_quoted(road.junction)}"
     for index, section in enumerate(road.sections):
         for lane in section.lanes.values():
@@ -40,9 +44,13 @@ def _csv_rows(road: Road) -> Iterator[str]:
                 continue
             s = _table_s(section.s_m, section.end_m(lane.id))
             xyz, yaw, width, _ = road.lane_at(index, lane.id, s)
+            last = junction
+            if follows is not None:
+                after = sorted(follows.get((road.id, index, lane.id), ()))
+                last += "," + _quoted(";".join(f"{r}:{i}:{id}" for r, i, id in after))
             for at, (x, y, z), heading, wide in zip(s, xyz, yaw, width):
                 numbers = f"{at:.6f},{x:.6f},{y:.6f},{z:.6f},{heading:.9f},{wide:.6f}"
-                yield f"{_quoted(road.id)},{index},{lane.id},{numbers},{junction}"
+                yield f"{_quoted(road.id)},{index},{lane.id},{numbers},{last}"
 
 
 def _table_s(start_m: float, end_m: float) -> Floats:
@@ -53,34 +61,6 @@ def _table_s(start_m: float, end_m: float) -> Floats:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
-
-
-# --- Summary ---
-
-
-def summary(network: RoadNetwork) -> dict[str, int | float | str]:
-    """What a map holds, in figures."""
-    strips = network.strips()
-    driving = [strip for strip in strips if strip.kind in DRIVING_KINDS]
-    points = np.concatenate([strip.center_xyz_world_m for strip in strips]) if strips else np.zeros((1, 3))
-    extent = points.max(axis=0) - points.min(axis=0)
-    return {
-        "name": network.name,
-        "roads": len(network.roads),
-        "junctions": len(network.junctions),
-        "lane_sections": sum(len(road.sections) for road in network.roads.values()),
-        "lanes": len(strips),
-        "driving_lanes": len(driving),
-        "road_km": round(float(sum(road.length_m for road in network.roads.values())) / 1000.0, 3),
-        "driving_lane_km": round(sum(_length_m(strip) for strip in driving) / 1000.0, 3),
-        "extent_x_m": round(float(extent[0]), 1),
-        "extent_y_m": round(float(extent[1]), 1),
-        "height_range_m": round(float(extent[2]), 1),
-    }
-
-
-def _length_m(strip: LaneStrip) -> float:
-    return float(np.hypot(*np.diff(strip.center_xyz_world_m[:, :2], axis=0).T).sum())
 
 
 # --- Picture ---

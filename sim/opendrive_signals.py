@@ -25,13 +25,16 @@ _SEMANTICS = {
 def read_signals(read: Reader, root: etree._Element, roads: dict[str, Road]) -> tuple[Signal, ...]:
     """All signals, then all references; those to signals that do not exist are left out with a warning."""
     own: dict[str, Signal] = {}
+    repeated: dict[str, etree._Element] = {}
     found: list[Signal] = []
     for element in root.iterfind("road/signals/signal"):
         signal = _signal(read, element, _road_of(element, roads), roads)
         if signal.id in own:
-            read.warn(element, f"repeats the signal id {signal.id!r}; references mean the first")
+            repeated.setdefault(signal.id, element)
         own.setdefault(signal.id, signal)
         found.append(signal)
+    for id, element in repeated.items():
+        read.warn(element, f"repeats the signal id {id!r}, as others may; references mean the first")
     for element in root.iterfind("road/signals/signalReference"):
         id = read.text(element, "id")
         if id not in own:

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipelines.maps import CSV_COLUMNS, draw_map, summary, write_map_csv
+from pipelines.map_report import report
+from pipelines.maps import CSV_COLUMNS, draw_map, write_map_csv
+from sim.lanegraph import map_lanes
 from sim.opendrive import read_opendrive
 from sim.roadgen import generate_road
 
@@ -78,10 +80,46 @@ def test_the_picture_shows_the_roads(tmp_path, kind):
     assert list(tmp_path.iterdir()) == [tmp_path / "map.png"]
 
 
-def test_a_summary_counts():
-    figures = summary(generate_road("highway", 0))
-    assert (figures["roads"], figures["junctions"], figures["driving_lanes"]) == (1, 0, 6)
-    assert figures["driving_lane_km"] == pytest.approx(6 * figures["road_km"], rel=0.02)
+def test_successors_are_those_of_the_lane_graph(tmp_path):
+    """Every lane's followers, and only as the last column; a lane against s leaves its section at the start."""
+    network = generate_road("town", 0)
+    write_map_csv(network, tmp_path / "plain.csv")
+    write_map_csv(network, tmp_path / "map.csv", successors=True)
+    plain, full = ((tmp_path / name).read_text().splitlines() for name in ("plain.csv", "map.csv"))
+    assert [line.rsplit(",", 1)[0] for line in full] == plain and full[0].endswith(",successors")
+    rows, graph = rows_of(tmp_path / "map.csv"), map_lanes(network)
+    index = {key: i for i, key in enumerate(graph.keys)}
+    for row in rows:
+        told = {(r, int(i), int(lane)) for r, i, lane in (s.split(":") for s in row["successors"].split(";") if s)}
+        key = (row["road"], int(row["section"]), int(row["lane"]))
+        assert {index[other] for other in told} == set(graph.successors[index[key]])
+
+
+@real_maps
+def test_successors_in_town04_as_an_independent_reader_sees_them(tmp_path):
+    """Waypoints that the CARLA 0.9.16 wheel finds 2 cm after the end of these lanes' sections."""
+    write_map_csv(read_opendrive(OPENDRIVE / "carla" / "Town04.xodr"), tmp_path / "map.csv", successors=True)
+    found = {(row["road"], row["section"], row["lane"]): row["successors"] for row in rows_of(tmp_path / "map.csv")}
+    assert found["0", "0", "1"] == "158:0:1;161:0:1;179:0:1"  # leaves at the road's start, into a junction
+    assert found["779", "1", "2"] == "779:0:6" and found["1076", "1", "6"] == "1076:0:2"  # ids change between sections
+    assert found["35", "0", "-1"] == "861:0:-1"
+
+
+def test_a_report_tells_what_a_map_uses():
+    text = "\n".join(report(generate_road("highway", 0)))
+    assert "1 (0 in junctions)" in text and "right-hand traffic" in text and "km driving" in text
+    assert "warnings     none" in text
+
+
+@real_maps
+def test_a_report_on_a_real_map():
+    lines = list(report(read_opendrive(OPENDRIVE / "carla" / "Town04.xodr")))
+    rows = {line[2:14].strip(): line[15:] for line in lines[1:]}
+    assert lines[0] == "Town04: OpenDRIVE 1.4, right-hand traffic"
+    assert rows["roads"].startswith("276 (223 in junctions)") and rows["geometry"] == "900 line, 380 arc"
+    assert rows["signals"] == "53 speed_limit, 43 light, 10 stop; 121 references"
+    assert rows["elevation"] == "-0.00 to 11.00 m, slope up to 10.1 %"
+    assert "1209 lane/userData" in rows["not read"] and rows["warnings"] == "none"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
