@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.scenarios.sweeps import read_sweep
+from sim.scenarios.suites import sweep
 from sim.scenarios.yaml_parameters import Declared
 from sim.scenarios.yaml_scenarios import read_declarations
 from sim.scenarios.yaml_tree import hint, read_tree
@@ -47,5 +47,5 @@ def _entry(path: Path) -> LibraryEntry:
     description, source, parameters, _ = read_declarations(path)
     road = read_tree(path).items()["road"].items()
     kind = road["kind"].text() if "kind" in road else Path(road["map"].text()).name
-    runs = int(read_sweep(path).allowed.sum())
+    runs = int(sweep(path).allowed.sum())
     return LibraryEntry(path.stem, path, description, source, kind, parameters, runs)

@@ -4,7 +4,7 @@ A step is an act, an actor in it a maneuver group, and each of its actions an ev
 those in one mapping happen at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sim.scenarios.behaviours import Behaviour, Dynamics, FollowTrajectory, SpeedChange
 from sim.scenarios.conditions import Condition, ElementState, SimulationTime, Trigger
@@ -15,6 +15,7 @@ from sim.scenarios.yaml_actors import Actor
 from sim.scenarios.yaml_positions import Stage
 from sim.scenarios.yaml_tree import Entry, Key
 from sim.scenarios.yaml_triggers import Cues, trigger
+from sim.scenarios.yaml_values import combined, inner
 
 WORLD = "world"  # who changes the weather
 MAX_STEPS = 200
@@ -68,9 +69,7 @@ def at_once(where: Key) -> Trigger:
 
 
 def _group(step: str, name: str, entry: Entry, stage: Stage, actors: dict[str, Actor]) -> ManeuverGroup:
-    doings = [doing for item in entry.sequence() for doing in _doings(name, item, stage, actors)]
-    if not doings:
-        raise entry.error("nothing to do; list at least one action")
+    doings = _paused(entry, [doing for item in entry.sequence() for doing in _doings(name, item, stage, actors)])
     events: list[Event] = []
     for i, doing in enumerate(doings):
         previous = events[-1].name if events else None
@@ -88,22 +87,33 @@ def _event(name: str, doing: _Doing, step: str, previous: str | None) -> Event:
     return Event(name, "parallel", constant("1", doing.where), actions, ((begin,),), doing.where)
 
 
+def _paused(entry: Entry, doings: list[_Doing]) -> list[_Doing]:
+    """Pauses that stand alone become part of what follows them."""
+    found: list[_Doing] = []
+    for doing in doings:
+        if found and not found[-1].behaviours:
+            pause = found.pop().pause
+            doing = replace(doing, pause=combined(f"{inner(pause)} + {inner(doing.pause)}", pause))
+        found.append(doing)
+    if not found or not found[-1].behaviours:
+        raise entry.error(f"nothing to do{' after the wait' if found else ''}; there are {', '.join(ACTIONS)}")
+    return found
+
+
 def _doings(name: str, entry: Entry, stage: Stage, actors: dict[str, Actor]) -> list[_Doing]:
     """What one item of an actor's list means."""
-    where, pause = entry.where, constant(0.0, entry.where)
+    where = entry.where
+    found = entry.mapping(optional=("wait", *(("weather",) if name == WORLD else ACTIONS)))
+    zero = constant(0.0, where)
+    pause = stage.reading.number(found["wait"], "time", 0.0, 3600.0) if "wait" in found else zero
     if name == WORLD:
-        found = entry.mapping(("weather",), ("wait",))
-        pause = stage.reading.number(found["wait"], "time", 0.0, 3600.0) if "wait" in found else pause
-        return [_Doing(where, pause, [("weather", weather(found["weather"], stage))])]
-    found = entry.mapping(optional=("wait", *ACTIONS))
-    if "wait" in found:
-        pause = stage.reading.number(found["wait"], "time", 0.0, 3600.0)
+        return [
+            _Doing(where, pause, [("weather", weather(item, stage)) for verb, item in found.items() if verb != "wait"])
+        ]
     doing = Doing(stage, actors, name)
     done = [(verb, b) for verb, item in found.items() if verb != "wait" for b in action(verb, item, doing)]
-    if not done:
-        raise entry.error(f"no action; there are {', '.join(ACTIONS)}")
-    found_doings = [_Doing(where, pause, done)]
+    doings = [_Doing(where, pause, done)]
     if any(isinstance(behaviour, FollowTrajectory) for _, behaviour in done):
-        zero = constant(0.0, where)
-        found_doings.append(_Doing(where, zero, [("stop", SpeedChange(Dynamics("step", "time", zero), zero))]))
-    return found_doings
+        # Who has come to the end of a path stops there instead of going on along the road.
+        doings.append(_Doing(where, zero, [("stop", SpeedChange(Dynamics("step", "time", zero), zero))]))
+    return doings
