@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from sim.lanelinks import LaneKey
 from sim.scenarios.ways import Streets, Unfit, Way
 
@@ -30,6 +28,7 @@ PLACES = {
     "off_ramp": "on the way out of a motorway, where the ramp parts from the carriageway",
     "lane_drop": "on a lane that ends, where it begins to slide into its neighbour",
     "crosswalk": "on a lane, at a crosswalk away from junctions where there is one",
+    "parking": "on the lane beside a row of parking spaces, where the row begins",
 }
 
 
@@ -81,6 +80,7 @@ def place(
         "off_ramp": lambda: _off_ramp(streets),
         "lane_drop": lambda: _lane_drop(streets),
         "crosswalk": lambda: _crosswalk(streets),
+        "parking": lambda: _parking(streets),
     }
     if name in _FROM_RAD:
         arm = _arm(streets, name, main_approach(streets, choice, ego_turns), approaches(streets))
@@ -277,31 +277,44 @@ def _slides(streets: Streets, inner: LaneKey) -> bool:
     return len(sources) > 1 and len(set(sources)) == 1
 
 
-# --- Crosswalks ---
+# --- Furniture ---
 
 
 def _crosswalk(streets: Streets) -> tuple[LaneKey, float]:
     """On the lane with the most room before a crosswalk, between junctions rather than at one."""
-    best: tuple[tuple[bool, float], LaneKey, float] | None = None
-    for item in streets.network.objects:
-        road = streets.network.roads.get(item.road)
-        if item.kind != "crosswalk" or road is None:
-            continue
-        between = 15.0 < item.s_m < road.length_m - 15.0
-        for key in streets.length_m:
-            section = road.sections[key[1]] if key[0] == road.id else None
-            if section is None or not section.s_m <= item.s_m <= section.end_m(key[2]) or streets.inside(key):
-                continue
-            along = item.s_m - section.s_m if streets.forward(key) else section.end_m(key[2]) - item.s_m
-            room = min(_room_m(streets, key) - streets.length_m[key] + along, _ENOUGH_M)
-            if best is None or (between, room) > best[0]:
-                best = ((between, room), streets.abreast(key)[0], along)
-    if best is None:
+    found = [
+        ((15.0 < item.s_m < streets.network.roads[item.road].length_m - 15.0, room), key, along)
+        for item in streets.network.objects
+        if item.kind == "crosswalk"
+        for key, along, room in _beside(streets, item.road, item.s_m)
+    ]
+    if not found:
         raise Unfit("no crosswalk")
-    return best[1], float(best[2])
+    _, key, along = max(found, key=lambda entry: entry[0])
+    return streets.abreast(key)[0], along
 
 
-def yaw_along(streets: Streets, key: LaneKey, along_m: float) -> float:
-    """Direction of travel on a lane, `along_m` after its beginning."""
-    s = np.array([streets.road_s(key, along_m)])
-    return float(streets.network.roads[key[0]].lane_at(key[1], key[2], s)[1][0])
+def _parking(streets: Streets) -> tuple[LaneKey, float]:
+    """Where the longest row of parking spaces on the lane's own side begins."""
+    rows: dict[LaneKey, list[float]] = {}
+    for item in streets.network.objects:
+        if item.kind == "parkingSpace":
+            for key, along, _ in _beside(streets, item.road, item.s_m):
+                if (key[2] > 0) == (item.t_m > 0) and streets.abreast(key)[0] == key:
+                    rows.setdefault(key, []).append(along - 0.5 * item.length_m)
+    longest = max(rows, key=lambda key: len(rows[key]), default=None)
+    if longest is None:
+        raise Unfit("no parking spaces")
+    return longest, max(0.0, min(rows[longest]))
+
+
+def _beside(streets: Streets, road_id: str, s_m: float) -> list[tuple[LaneKey, float, float]]:
+    """Lanes that pass a place of a road, how far along them it lies, and how much room one has before it."""
+    road, found = streets.network.roads[road_id], []
+    for key in streets.of_road.get(road_id, ()):
+        section = road.sections[key[1]]
+        if section.s_m <= s_m <= section.end_m(key[2]) and not streets.inside(key):
+            along = float(abs(s_m - streets.road_s(key, 0.0)))
+            room = min(_room_m(streets, key) - streets.length_m[key] + along, _ENOUGH_M)
+            found.append((key, along, room))
+    return found

@@ -71,6 +71,9 @@ class Streets:
             for id, lane in section.lanes.items()
             if id != 0 and lane.kind in DRIVING_KINDS and section.end_m(id) - section.s_m > 1e-6
         }
+        self.of_road: dict[str, list[LaneKey]] = {}
+        for key in self.length_m:
+            self.of_road.setdefault(key[0], []).append(key)
         order = {key: i for i, key in enumerate(self.length_m)}
         joined = join_lanes(network)
         self.after = {
@@ -102,7 +105,7 @@ class Streets:
         """The lanes of the same direction beside a lane, itself included, from the right; ramps do not count."""
         road, index, id = key
         lanes = self.network.roads[road].sections[index].lanes
-        same = [k for k in self.length_m if k[:2] == (road, index) and (k[2] > 0) == (id > 0)]
+        same = [k for k in self.of_road[road] if k[1] == index and (k[2] > 0) == (id > 0)]
         same = [k for k in same if k == key or lanes[k[2]].kind == "driving"]
         outward = self.network.roads[road].right_hand  # the outermost lane is the rightmost one
         return sorted(same, key=lambda k: -abs(k[2]) if outward else abs(k[2]))
@@ -112,7 +115,7 @@ class Streets:
 
     def opposite(self, key: LaneKey) -> LaneKey:
         """The innermost lane of the other direction. Unfit where the road is one-way."""
-        others = [k for k in self.length_m if k[:2] == key[:2] and (k[2] > 0) != (key[2] > 0)]
+        others = [k for k in self.of_road[key[0]] if k[1] == key[1] and (k[2] > 0) != (key[2] > 0)]
         if not others:
             raise Unfit(f"road {key[0]} has no lane for oncoming traffic")
         return min(others, key=lambda k: abs(k[2]))

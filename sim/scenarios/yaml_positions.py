@@ -31,6 +31,7 @@ _FORMS = {
 _COMMON = ("offset", "roadside", "off", "facing", "turned")
 _FACING_RAD = {"ahead": 0.0, "left": math.pi / 2.0, "right": -math.pi / 2.0, "back": math.pi}
 _SIDES = ("left", "right")
+_PAVED = frozenset({"biking", "parking", "shoulder", "stop", "bus", "taxi", "HOV", "restricted"}) | DRIVING_KINDS
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Site:
     way: Way
     along: Value  # from the way's start
     offset: Value | None = None  # left of the lane's centre as one drives
-    roadside: str | None = None  # beyond the carriageway's left or right edge instead
+    roadside: str | None = None  # beyond the left or right kerb instead
     off: Value | None = None  # by this much
     heading: str = "0"  # left of the direction of travel, an expression in radians
 
@@ -182,7 +183,7 @@ class Stage:
         return site.way.lanes[self.index(site)]
 
     def position(self, site: Site) -> Position:
-        """The lane position of a site, or a road position beyond the carriageway."""
+        """The lane position of a site, or a road position beyond the kerb."""
         index, where = self._index(site.way, site.along), site.along.where
         key, forward = site.way.lanes[index], self.streets.forward(site.way.lanes[index])
         travelled = f"({inner(site.along)} - {site.way.starts_m[index]!r})"
@@ -198,7 +199,7 @@ class Stage:
         assert site.off is not None
         forward = self.streets.forward(key)
         left = (site.roadside == "left") == forward  # of the reference line
-        edges = carriageway_edge_m(self.streets, key, s.numbers(self.reading.draw), left)
+        edges = kerb_t_m(self.streets, key, s.numbers(self.reading.draw), left)
         if np.ptp(edges) > 1e-6:
             raise Mixed(site.along.parameters(self.reading.draw))
         t = combined(f"{float(edges[0])!r} {'+' if left else '-'} {inner(site.off)}", site.off)
@@ -230,13 +231,16 @@ def neighbour(streets: Streets, key: LaneKey, side: str) -> LaneKey:
     return beside[index]
 
 
-def carriageway_edge_m(streets: Streets, key: LaneKey, s_m: np.ndarray, left: bool) -> np.ndarray:
-    """t (n,) of the outer edge of the outermost driving lane on the reference line's left or right."""
-    road = streets.network.roads[key[0]]
-    lanes = [id for id, lane in road.sections[key[1]].lanes.items() if lane.kind in DRIVING_KINDS and id]
-    outermost = max(lanes) if left else min(lanes)
-    inner_t, _, outer_t, _ = road.borders(key[1], outermost, s_m)
-    return np.maximum(inner_t, outer_t) if left else np.minimum(inner_t, outer_t)
+def kerb_t_m(streets: Streets, key: LaneKey, s_m: np.ndarray, left: bool) -> np.ndarray:
+    """t (n,) of the kerb on the reference line's left or right: the outer edge of all that vehicles use."""
+    road, sign = streets.network.roads[key[0]], 1 if left else -1
+    lanes = road.sections[key[1]].lanes
+    outermost = max(
+        (id * sign for id, lane in lanes.items() if id * sign > 0 and lane.kind in DRIVING_KINDS), default=0
+    )
+    while (beyond := lanes.get((outermost + 1) * sign)) is not None and beyond.kind in _PAVED:
+        outermost += 1
+    return road.borders(key[1], outermost * sign, s_m)[2]
 
 
 def _relative(site: Site, along_road_rad: float) -> Orientation:
