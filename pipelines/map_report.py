@@ -30,8 +30,8 @@ def _version(network: RoadNetwork) -> str:
 
 
 def _hands(network: RoadNetwork) -> str:
-    right = {road.right_hand for road in network.roads.values()}
-    return {(True,): "right-hand traffic", (False,): "left-hand traffic"}.get(tuple(right), "traffic of both hands")
+    hands = sorted({"right" if road.right_hand else "left" for road in network.roads.values()})
+    return f"{' and '.join(hands)}-hand traffic"
 
 
 def _rows(network: RoadNetwork, strips: list[LaneStrip]) -> Iterator[tuple[str, str]]:
@@ -63,9 +63,11 @@ def _counts(kinds: Iterable[str]) -> str:
 
 def _lanes(strips: list[LaneStrip]) -> str:
     """Length by kind, the longest first, driving lanes before all."""
-    length: Counter[str] = Counter()
+    length: dict[str, float] = {}
     for strip in strips:
-        length[strip.kind] += float(np.hypot(*np.diff(strip.center_xyz_world_m[:, :2], axis=0).T).sum())
+        length[strip.kind] = length.get(strip.kind, 0.0) + float(
+            np.hypot(*np.diff(strip.center_xyz_world_m[:, :2], axis=0).T).sum()
+        )
     order = sorted(length, key=lambda kind: (kind not in DRIVING_KINDS, -length[kind]))
     return ", ".join(f"{length[kind] / 1000:.3f} km {kind}" for kind in order) or "none"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sim.lanegraph import MapLanes
 
 OVERLAP_M = 2.2  # centres nearer than this cannot both be driven
+_BLOCK = 512  # points compared at once
 _STOREYS_M = 3.0  # lanes further apart in height pass over each other
 _MAX_RING_M = 500.0
 _STRAIGHT_RAD = math.radians(30.0)
@@ -64,23 +65,31 @@ def junction_conflicts(lanes: "MapLanes", control: NDArray[np.int64]) -> Conflic
 
 def _overlaps(lanes: "MapLanes", members: list[int]) -> dict[tuple[int, int], tuple[float, float]]:
     """For each ordered pair of lanes that overlap: from where to where (m along the first)."""
-    first, count = lanes.sample_first[members], np.diff(lanes.sample_first)[members]
-    samples = np.concatenate([np.arange(f, f + n) for f, n in zip(first, count)])
-    start = np.concatenate(([0], np.cumsum(count)[:-1]))
-    xyz = lanes.xyz_world_m[samples]
-    near = ((xyz[:, None, :2] - xyz[None, :, :2]) ** 2).sum(-1) < OVERLAP_M**2
-    near &= np.abs(xyz[:, None, 2] - xyz[None, :, 2]) < _STOREYS_M
-    touches = np.logical_or.reduceat(near, start, axis=1)  # (samples, members)
-    pair = np.logical_or.reduceat(touches, start, axis=0)  # (members, members)
+    xyz = [lanes.xyz_world_m[lanes.sample_first[lane] : lanes.sample_first[lane + 1]] for lane in members]
+    low, high = (np.array([extreme(points, axis=0) for points in xyz]) for extreme in (np.min, np.max))
+    apart = np.array([OVERLAP_M, OVERLAP_M, _STOREYS_M])
+    meet = (low[:, None] < high[None] + apart).all(axis=2) & (low[None] < high[:, None] + apart).all(axis=2)
     spans, step = {}, lanes.step_m[members]
-    for i, j in np.argwhere(np.triu(pair, 1)):
-        on_i, on_j = touches[start[i] : start[i] + count[i], j], touches[start[j] : start[j] + count[j], i]
+    for i, j in np.argwhere(np.triu(meet, 1)):
+        on_i, on_j = _touching(xyz[i], xyz[j])
         if set(lanes.predecessors[members[i]]) & set(lanes.predecessors[members[j]]):
             on_i, on_j = _after_diverging(on_i), _after_diverging(on_j)
         if on_i.any() and on_j.any():
             spans[members[i], members[j]] = _extent(on_i, float(step[i]))
             spans[members[j], members[i]] = _extent(on_j, float(step[j]))
     return spans
+
+
+def _touching(a: Floats, b: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of points (n, 3) and (m, 3) are near one of the others; in blocks, as lanes may be long."""
+    on_a, on_b = np.zeros(len(a), dtype=bool), np.zeros(len(b), dtype=bool)
+    for first in range(0, len(a), _BLOCK):
+        block = a[first : first + _BLOCK]
+        near = ((block[:, None, :2] - b[None, :, :2]) ** 2).sum(-1) < OVERLAP_M**2
+        near &= np.abs(block[:, None, 2] - b[None, :, 2]) < _STOREYS_M
+        on_a[first : first + _BLOCK] = near.any(axis=1)
+        on_b |= near.any(axis=0)
+    return on_a, on_b
 
 
 def _after_diverging(touches: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -6,9 +6,10 @@ reference line in the world frame. Definitions follow ASAM OpenDRIVE 1.8, chapte
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +44,16 @@ class Arc:
     curvature_1pm: float
 
     def at(self, s_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        heading = self.curvature_1pm * s_m
-        # s sinc(kappa s / 2) is the chord: no cancellation, and a straight line at zero curvature.
-        chord = s_m * np.sinc(heading / (2.0 * math.pi))
-        return (
-            chord * np.cos(0.5 * heading),
-            chord * np.sin(0.5 * heading),
-            heading,
-            np.full_like(s_m, self.curvature_1pm),
-        )
+        curvature = np.full_like(s_m, self.curvature_1pm)
+        return *_along_arc(s_m, curvature), curvature
+
+
+def _along_arc(s_m: Floats, curvature_1pm: Floats) -> tuple[Floats, Floats, Floats]:
+    """Points u, v and headings (n,) at arc lengths (n,) of circles (n,)."""
+    heading = curvature_1pm * s_m
+    # s sinc(kappa s / 2) is the chord: no cancellation, and a straight line at zero curvature.
+    chord = s_m * np.sinc(heading / (2.0 * math.pi))
+    return chord * np.cos(0.5 * heading), chord * np.sin(0.5 * heading), heading
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,23 @@ class Piece:
     shape: Primitive
 
 
+class _Pieces(NamedTuple):
+    """The pieces of a plan view as arrays (k,)."""
+
+    start_m: Floats
+    xy_world_m: Floats  # (k, 2)
+    heading_rad: Floats
+    cos: Floats
+    sin: Floats
+    curvature_1pm: Floats  # of lines and arcs
+    general: NDArray[np.bool_]  # neither line nor arc
+
+
+def _bend(shape: Primitive) -> float | None:
+    """The curvature of a line or an arc, None of other shapes."""
+    return 0.0 if isinstance(shape, Line) else shape.curvature_1pm if isinstance(shape, Arc) else None
+
+
 @dataclass(frozen=True)
 class PlanView:
     """A road's reference line: pieces sorted by their start."""
@@ -163,25 +182,49 @@ class PlanView:
     pieces: tuple[Piece, ...]
 
     @cached_property
-    def _starts(self) -> Floats:
-        return np.array([piece.s_m for piece in self.pieces])
+    def _table(self) -> _Pieces:
+        pieces = self.pieces
+        heading = np.array([piece.heading_world_rad for piece in pieces])
+        bends = [_bend(piece.shape) for piece in pieces]
+        return _Pieces(
+            start_m=np.array([piece.s_m for piece in pieces]),
+            xy_world_m=np.array([(piece.x_world_m, piece.y_world_m) for piece in pieces]),
+            heading_rad=heading,
+            cos=np.cos(heading),
+            sin=np.sin(heading),
+            curvature_1pm=np.array([0.0 if bend is None else bend for bend in bends]),
+            general=np.array([bend is None for bend in bends]),
+        )
+
+    @property
+    def starts_m(self) -> Floats:
+        """Where the pieces start (k,), ascending."""
+        return self._table.start_m
 
     def at(self, s_m: Floats) -> tuple[Floats, Floats, Floats]:
         """World points (n, 2), headings (n,) and curvatures (n,) at arc lengths (n,).
 
         A joint belongs to the piece that starts there. Beyond the ends the first and last pieces continue.
         """
-        s_m = np.asarray(s_m, dtype=np.float64)
-        xy, heading, curvature = np.empty((len(s_m), 2)), np.empty(len(s_m)), np.empty(len(s_m))
-        index = np.maximum(np.searchsorted(self._starts, s_m, side="right") - 1, 0)
-        for i in np.unique(index):
-            piece, rows = self.pieces[i], index == i
-            u, v, turn, curvature[rows] = piece.shape.at(s_m[rows] - piece.s_m)
-            cos, sin = math.cos(piece.heading_world_rad), math.sin(piece.heading_world_rad)
-            xy[rows, 0] = piece.x_world_m + cos * u - sin * v
-            xy[rows, 1] = piece.y_world_m + sin * u + cos * v
-            heading[rows] = piece.heading_world_rad + turn
-        return xy, heading, curvature
+        s_m, table = np.asarray(s_m, dtype=np.float64), self._table
+        index = np.maximum(np.searchsorted(table.start_m, s_m, side="right") - 1, 0)
+        ds, curvature = s_m - table.start_m[index], table.curvature_1pm[index]
+        u, v, turn = _along_arc(ds, curvature)  # lines and arcs all at once
+        if table.general.any():
+            for i, rows in groups(index, table.general[index]):
+                u[rows], v[rows], turn[rows], curvature[rows] = self.pieces[i].shape.at(ds[rows])
+        cos, sin = table.cos[index], table.sin[index]
+        xy = table.xy_world_m[index] + np.column_stack((cos * u - sin * v, sin * u + cos * v))
+        return xy, table.heading_rad[index] + turn, curvature
+
+
+def groups(index: NDArray[np.int64], kept: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Values of `index` (n,) and the rows that hold each, of the rows that are kept."""
+    rows = np.arange(len(index)) if kept is None else np.flatnonzero(kept)
+    rows = rows[np.argsort(index[rows], kind="stable")]
+    values, first = np.unique(index[rows], return_index=True)
+    for value, members in zip(values, np.split(rows, first[1:])):
+        yield int(value), members
 
 
 @dataclass(frozen=True)

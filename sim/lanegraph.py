@@ -17,6 +17,7 @@ from sim.lanelinks import LaneKey, join_lanes
 from sim.lanemaps import CELL_M, EdgeMap, SampleGrid, edge_map, sample_grid
 from sim.roads import DRIVING_KINDS, Road, RoadNetwork, sample_s
 from sim.signals import LaneRules, crosswalks, lane_rules
+from sim.surface import Stations
 from sim.types import LaneGraph
 
 DEFAULT_SPEED_MPS = 50.0 / 3.6
@@ -141,26 +142,37 @@ class _LaneSamples:
 def _road_samples(road: Road) -> list[_LaneSamples]:
     found = []
     for index, section in enumerate(road.sections):
-        for id, lane in section.lanes.items():
-            if id != 0 and lane.kind in DRIVING_KINDS and section.end_m(id) - section.s_m > 1e-6:
-                samples = _lane_samples(road, index, id)
+        for sign in (1, -1):
+            ids = [id for id, lane in section.lanes.items() if id * sign > 0 and lane.kind in DRIVING_KINDS]
+            if not ids or section.end_m(sign) - section.s_m <= 1e-6:
+                continue
+            s = _knots(road, section.s_m, section.end_m(sign))
+            between = road.stations(0.5 * (s[1:] + s[:-1]))
+            for id in ids:
+                samples = _lane_samples(road, index, id, s, between)
                 if samples.length_m >= _MIN_LENGTH_M and samples.width.max() >= _MIN_WIDTH_M:
                     found.append(samples)
     return found
 
 
-def _lane_samples(road: Road, section: int, lane: int) -> _LaneSamples:
+def _knots(road: Road, start_m: float, end_m: float) -> Floats:
+    """Values of s half a step apart, and those where pieces of the reference line meet.
+
+    There curvature jumps and with it the lane's length per length of road.
+    """
+    joints = road.plan.starts_m
+    inside = slice(*np.searchsorted(joints, (start_m + 1e-6, end_m - 1e-6)))
+    return np.union1d(sample_s(start_m, end_m, 0.5 * STEP_M), joints[inside])
+
+
+def _lane_samples(road: Road, section: int, lane: int, s: Floats, between: Stations) -> _LaneSamples:
     """Samples equally spaced along the lane's own centre, exact positions at each."""
-    part = road.sections[section]
-    s = sample_s(part.s_m, part.end_m(lane), 0.5 * STEP_M)
-    # Where pieces of the reference line meet, curvature jumps and with it the lane's length per length of road.
-    joints = np.array([piece.s_m for piece in road.plan.pieces])
-    s = np.union1d(s, joints[(joints > s[0] + 1e-6) & (joints < s[-1] - 1e-6)])
-    speed = road.lane_at(section, lane, 0.5 * (s[1:] + s[:-1]))[3]
+    speed = road.lane_on(section, lane, between)[3]
     length = np.concatenate(([0.0], np.cumsum(speed * np.diff(s))))
     count = max(1, round(length[-1] / STEP_M))
     at = np.interp(np.linspace(0.0, length[-1], count + 1), length, s)
-    at[-1] = max(part.s_m, at[-1] - 1e-6)  # a section's end belongs to its own records, not to the next
+    # A section's end belongs to its own records, not to the next.
+    at[-1] = max(road.sections[section].s_m, at[-1] - 1e-6)
     xyz, yaw, width, _ = road.lane_at(section, lane, at)
     order = slice(None) if road.forward(lane) else slice(None, None, -1)
     return _LaneSamples((road.id, section, lane), float(length[-1]), xyz[order], np.unwrap(yaw[order]), width[order])

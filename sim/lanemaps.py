@@ -85,9 +85,18 @@ def edge_map(network: RoadNetwork, cell_m: float) -> EdgeMap:
             low = np.array([left, top]) * _FINE - margin
             size = np.array([wide, high]) * _FINE + 2 * margin
             near = ((quad_low <= (low + size) << _SHIFT) & (quad_high >= low << _SHIFT)).all(axis=1)
-            if near.any():
-                fine = _signed_pixels([*quads[near], *patches], low, size, margin)
-                distance[top : top + high, left : left + wide] = fine * pixel
+            if not near.any():
+                continue
+            # Only as much of the tile as the lanes and the clipped distance beside them take.
+            first = np.maximum((left, top), (quad_low[near].min(axis=0) >> _SHIFT) // _FINE - margin // _FINE - 1)
+            last = np.minimum(
+                (left + wide, top + high), (quad_high[near].max(axis=0) >> _SHIFT) // _FINE + margin // _FINE + 2
+            )
+            if (last > first).all():
+                fine = _signed_pixels(
+                    [*quads[near], *patches], first * _FINE - margin, (last - first) * _FINE + 2 * margin, margin
+                )
+                distance[first[1] : last[1], first[0] : last[0]] = fine * pixel
     return EdgeMap(origin, np.clip(distance, -CLIP_M, CLIP_M))
 
 

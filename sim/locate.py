@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.geometry import Floats, wrap_rad
+from sim.geometry import Floats, groups, wrap_rad
 
 if TYPE_CHECKING:
     from sim.roads import Road, RoadPose
@@ -101,7 +101,7 @@ class RoadIndex:
     def _locate(self, xy: Floats, z: Floats | None) -> tuple[NDArray, ...]:
         pairs = self._pairs(xy, z)
         outside = np.zeros(len(pairs.point))
-        for road, rows in _groups(pairs.road):
+        for road, rows in groups(pairs.road):
             right, left = self.roads[road].edges(pairs.s_m[rows])
             outside[rows] = np.maximum(np.maximum(right - pairs.t_m[rows], pairs.t_m[rows] - left), 0.0)
         outside = np.hypot(outside, pairs.beyond_m)
@@ -120,7 +120,7 @@ class RoadIndex:
         point, sample = self._near(xy)
         road = self._road[sample]
         s, t, beyond, above = (np.zeros(len(point)) for _ in range(4))
-        for index, rows in _groups(road):
+        for index, rows in groups(road):
             s[rows], beside, beyond[rows] = self._foot(index, xy[point[rows]], sample[rows])
             stations = self.roads[index].stations(s[rows])
             t[rows] = stations.t(beside)
@@ -205,7 +205,7 @@ class RoadIndex:
         """Row of the pair, section, lane, offset, distance outside and turn against the yaw of the lanes of roads."""
         none = np.zeros(0, dtype=np.int64)
         yield none, none, none, np.zeros(0), np.zeros(0), np.zeros(0)
-        for index, rows in _groups(pairs.road):
+        for index, rows in groups(pairs.road):
             road = self.roads[index]
             for lane in road.driving_lanes:
                 t, width, valid = road.lane_t(lane, pairs.s_m[rows], driving=True)
@@ -225,7 +225,7 @@ class RoadIndex:
     def poses(self, road: Ints, s_m: Floats, t_m: Floats) -> "RoadPose":
         """World poses (n,) of places on roads, given by their indices."""
         xyz, heading, pitch, roll = np.zeros((len(s_m), 3)), *np.zeros((3, len(s_m)))
-        for index, rows in _groups(np.asarray(road)):
+        for index, rows in groups(np.asarray(road)):
             pose = self.roads[index].pose(s_m[rows], t_m[rows])
             xyz[rows], heading[rows], pitch[rows], roll[rows] = pose
         return type(pose)(xyz, heading, pitch, roll)
@@ -258,14 +258,6 @@ def _points(xy: Floats) -> Floats:
 
 def _chunks(xy: Floats) -> list[Floats]:
     return [xy[i : i + 64] for i in range(0, len(xy), 64)]
-
-
-def _groups(index: Ints) -> Iterator[tuple[int, Ints]]:
-    """Values of (n,) and the rows that hold each."""
-    order = np.argsort(index, kind="stable")
-    values, first = np.unique(index[order], return_index=True)
-    for value, rows in zip(values, np.split(order, first[1:])):
-        yield int(value), rows
 
 
 def _first_per_point(point: Ints, order: Ints) -> Ints:

@@ -14,6 +14,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from sim.geometry import Arc, Line, ParamPoly3, Piece, PlanView, Primitive, Spiral, poly3
 from sim.opendrive_lanes import read_sections, speed_mps
 from sim.opendrive_objects import read_objects
+from sim.opendrive_paint import read_paint
 from sim.opendrive_signals import read_controllers, read_signals
 from sim.opendrive_xml import Reader, ignored_features, parse
 from sim.roads import Connection, Junction, MapSource, Road, RoadLink, RoadNetwork
@@ -23,6 +24,7 @@ from sim.surface import Crossfall, LateralShape, Relief
 _TYPE_MPS = {"motorway": 110 / 3.6, "rural": 80 / 3.6, "town": 50 / 3.6, "lowSpeed": 30 / 3.6, "pedestrian": 10 / 3.6}
 _MAX_NETWORK_M = 2e7
 _MAX_LANE_M = 2e6
+_MAX_JUNCTION_M = 1e4
 _MAX_EDGE_M = 1000.0  # from the reference line
 _MAX_COORDINATE_M = 1e8
 _MAX_BANK_RAD = 1.0
@@ -56,6 +58,7 @@ def _network(read: Reader, root: etree._Element) -> RoadNetwork:
         signals=signals,
         controllers=read_controllers(read, root, signals),
         objects=read_objects(read, root, roads),
+        paint=read_paint(read, root, roads),
         junction_info=info,
         source=MapSource(f"{major}.{minor}".rstrip("."), tuple(read.warnings), ignored_features(root)),
     )
@@ -146,17 +149,19 @@ def _reliefs(read: Reader, road: etree._Element) -> tuple[Relief, ...]:
 
 def _check_extent(read: Reader, element: etree._Element, road: Road) -> None:
     """Refuse roads whose numbers are each possible but whose shape is not."""
-    s = np.linspace(0.0, road.length_m, 17)
+    s = np.linspace(0.0, road.length_m, 9)
     with np.errstate(all="ignore"):
-        bank, edges = np.abs(road.superelevation.at(s)[0]), np.abs(road.edges(s))
-        stations = road.stations(s)
-        z = np.abs([stations.z(t) for t in (*road.edges(s), np.zeros_like(s))])
-        stretch = 1.0 + np.abs(stations.curvature_1pm) * edges.max(axis=0)
+        stations, edges = road.stations(s), road.edges(s)
+        z = np.abs([stations.z(t) for t in edges])
+        widest = np.abs(edges).max(axis=0)
+        stretch = 1.0 + np.abs(stations.curvature_1pm) * widest
+        bank = np.abs(road.superelevation.at(s)[0])
     for what, value, limit in (
         ("superelevation", bank, _MAX_BANK_RAD),
-        ("distance of a lane's edge from the reference line", edges, _MAX_EDGE_M),
+        ("distance of a lane's edge from the reference line", widest, _MAX_EDGE_M),
         ("coordinate", np.abs(stations.xy_world_m), _MAX_COORDINATE_M),
         ("height", z, _MAX_COORDINATE_M),
+        ("length within a junction", np.array([road.length_m if road.junction else 0.0]), _MAX_JUNCTION_M),
         ("length of a lane", stretch * road.length_m, _MAX_LANE_M),
     ):
         if not value.max() <= limit:

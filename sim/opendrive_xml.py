@@ -118,7 +118,7 @@ _READ = frozenset(
         *("lane", "width", "border", "height", "roadMark", "explicit", "objects", "object", "outlines", "outline"),
         *("cornerRoad", "cornerLocal", "repeat", "parkingSpace", "validity", "bridge", "tunnel", "signals", "signal"),
         *("signalReference", "positionRoad", "positionInertial", "semantics", "priority", "controller", "control"),
-        *("junction", "connection", "laneLink"),
+        *("junction", "connection", "laneLink", "markings", "marking", "cornerReference"),
     }
 )
 _EMPTY = frozenset({"surface", "lateralProfile", "objects", "signals"})  # often written without saying anything
@@ -128,8 +128,8 @@ def ignored_features(root: etree._Element) -> dict[str, int]:
     """Names and counts of the elements that are not read, as parent/element; those inside them are not counted."""
     found: Counter[str] = Counter()
     for element in root.iter(etree.Element):
-        parent = element.getparent()
-        known = parent is None or parent.tag not in _READ or element.tag in _READ
-        if not known and (len(element) or element.tag not in _EMPTY):
-            found[f"{parent.tag}/{element.tag}"] += 1
+        tag, parent = element.tag, element.getparent()
+        if parent is None or tag in _READ or parent.tag not in _READ or (tag in _EMPTY and not len(element)):
+            continue
+        found[f"{parent.tag}/{tag}"] += 1
     return dict(sorted(found.items()))

@@ -46,7 +46,7 @@ def _road_findings(network: RoadNetwork, road: Road) -> Iterator[str]:
 
 def _reference_line(road: Road) -> Iterator[str]:
     """Where the pieces of a plan view do not meet."""
-    starts = np.array([piece.s_m for piece in road.plan.pieces])[1:]
+    starts = road.plan.starts_m[1:]
     if len(starts) == 0:
         return
     before, heading_before, _ = road.plan.at(starts - 1e-7)

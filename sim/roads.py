@@ -205,8 +205,12 @@ class Road:
 
     def lane_at(self, section: int, lane: int, s_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """A lane's centres xyz (n, 3), direction of travel (n,), width (n,) and |d centre/ds| (n,) at s (n,)."""
-        inner, inner_slope, outer, outer_slope = self.borders(section, lane, s_m)
-        return self._lane(section, lane, self.stations(s_m), inner, inner_slope, outer, outer_slope)
+        return self.lane_on(section, lane, self.stations(s_m))
+
+    def lane_on(self, section: int, lane: int, at: Stations) -> tuple[Floats, Floats, Floats, Floats]:
+        """`lane_at` on cross-sections that are evaluated already."""
+        inner, inner_slope, outer, outer_slope = self.borders(section, lane, at.s_m)
+        return self._lane(section, lane, at, inner, inner_slope, outer, outer_slope)
 
     def _lane(
         self, section: int, lane: int, at: Stations, t0: Floats, dt0: Floats, t1: Floats, dt1: Floats
@@ -342,6 +346,7 @@ class Marking:
     color: str
     dash_m: float
     gap_m: float
+    road: str = ""  # on which it lies, where it belongs to no lane
 
 
 @dataclass(frozen=True)
