@@ -14,6 +14,7 @@ from sim.roads import Road, RoadObject
 
 _KINDS = {"parkingSpace": "parking", "": "other", "-1": "other"}
 _MAX_COPIES = 20_000
+_DECIMALS = 9  # of outlines in metres: rounded, so that files that say them in other frames tell the same
 _STRIP_STEP_M = 2.0  # of the outlines of objects that run along the road
 # An exporter of city maps names painted things and gives them no type, or the type of another thing.
 _NAMES = (
@@ -29,7 +30,7 @@ def read_objects(read: Reader, root: etree._Element, roads: dict[str, Road]) -> 
     found: list[RoadObject] = []
     for element in root.iterfind("road/objects/*"):
         road = roads[element.getparent().getparent().get("id").strip()]
-        if element.tag == "object":
+        if element.tag == "object" and not (element.get("type") == "roadMark" and element.find("markings") is not None):
             found.extend(_objects(read, element, road))
         elif element.tag in ("tunnel", "bridge"):
             found.append(_span(read, element, road))
@@ -102,8 +103,8 @@ def _object(
     return RoadObject(
         id=read.text(element, "id", ""), road=road.id, kind=_kind(element), s_m=place.s_m, t_m=place.t_m,
         z_m=place.z_m, yaw_world_rad=math.remainder(yaw, 2.0 * math.pi), length_m=place.length_m,
-        width_m=place.width_m, height_m=height, outline_xyz_world_m=corners, lanes=_lanes(read, element, road),
-        name=element.get("name", "").strip(),
+        width_m=place.width_m, height_m=height, outline_xyz_world_m=np.round(corners, _DECIMALS),
+        lanes=_lanes(read, element, road), name=element.get("name", "").strip(),
     )  # fmt: skip
 
 
@@ -136,6 +137,21 @@ def _corners(read: Reader, outline: etree._Element, road: Road, origin: Floats, 
     corners = road.pose(s, t).xyz_world_m
     corners[:, 2] += up
     return corners, tallest
+
+
+def outline_corners(read: Reader, element: etree._Element, road: Road) -> dict[int, Floats]:
+    """World corners (3,) of an object's outlines by the ids that markings refer to."""
+    place = _place(read, element)
+    pose = road.pose(np.array([place.s_m]), np.array([place.t_m]))
+    tilt = read.number(element, "pitch", 0.0), read.number(element, "roll", 0.0)
+    axes = _rotation(float(pose.heading_world_rad[0]) + read.number(element, "hdg", 0.0), *tilt)
+    found: dict[int, Floats] = {}
+    for outline in _outlines(element):
+        points, _ = _corners(read, outline, road, pose.xyz_world_m[0] + (0.0, 0.0, place.z_m), axes)
+        corners = outline.findall("cornerLocal") or outline.findall("cornerRoad")
+        for i, (corner, point) in enumerate(zip(corners, points)):
+            found.setdefault(read.integer(corner, "id") if corner.get("id") else i, point)
+    return found
 
 
 def _copies(read: Reader, repeat: etree._Element, place: _Place) -> Iterator[_Place]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sim.geometry import Arc, Cubics, Floats, Line, Piece, PlanView, Primitive, Spiral, blend, constant
-from sim.roads import Connection, Lane, LaneSection, Marking, MarkLine, Road, RoadLink, RoadMark, RoadNetwork
+from sim.roads import Connection, Lane, LaneSection, MarkLine, Road, RoadLink, RoadMark, RoadNetwork
 
 
 @dataclass
@@ -430,21 +430,3 @@ def _connect_sidewalk(network: RoadNetwork, junction: str, a: Arm, b: Arm, turn_
         predecessors=(a.incoming_lane(a.walk),), successors=(b.outgoing_lane(b.walk),),
     )  # fmt: skip
     _connecting_road(network, junction, a, b, path, [*paved, sidewalk], (0.0, 0.0) if paved else asphalt)
-
-
-def crossing_paint(road: Road, arm: Arm, zebra: bool) -> list[Marking]:
-    """A stop line across the incoming lanes of an arm and, before the junction, a zebra crossing."""
-    inward = 1.0 if arm.contact == "end" else -1.0
-    junction_s = road.length_m if arm.contact == "end" else 0.0
-    half = arm.profile.lanes * arm.profile.width_m
-    across = np.linspace(0.05, half - 0.05, 5) * -inward  # incoming lanes lie to the right of the way in
-    paint = [_across(road, junction_s - inward * (5.2 if zebra else 0.6), across, 0.4, 0.5, 0.0)]
-    if zebra:
-        paint.append(_across(road, junction_s - inward * 2.6, np.linspace(0.25 - half, half - 0.25, 9), 3.0, 0.5, 0.5))
-    return paint
-
-
-def _across(road: Road, s_m: float, t_m: Floats, width_m: float, dash_m: float, gap_m: float) -> Marking:
-    xy, heading, _ = road.plan.at(np.full(len(t_m), s_m))
-    points = xy + t_m[:, None] * np.column_stack((-np.sin(heading), np.cos(heading)))
-    return Marking(points, width_m, "white", dash_m, gap_m)

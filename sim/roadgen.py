@@ -22,15 +22,15 @@ from sim.roadbuild import (
     Profile,
     add_junction,
     add_road,
-    crossing_paint,
 )
 from sim.roadgen_crossing import crossing
 from sim.roadgen_motorway import motorway
 from sim.roadgen_paths import clear_of_each_other, wandering_path
 from sim.roadgen_roundabout import roundabout
+from sim.roadgen_signals import Furniture
 from sim.roadgen_streets import lay_streets, street_plan
 from sim.roadgen_urban import urban
-from sim.roads import Marking, RoadNetwork
+from sim.roads import Road, RoadNetwork
 
 _STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5, "roundabout": 6, "urban": 7}
 
@@ -88,7 +88,7 @@ def _rural(rng: np.random.Generator, seed: int) -> RoadNetwork:
         if clear_of_each_other([path.points(5.0) for path in paths], 40.0, 60.0):
             break
     add_junction(network, [Arm(add_road(network, path, profile), "start", profile) for path in paths])
-    return network
+    return Furniture().furnish(network)
 
 
 # --- Town ---
@@ -107,12 +107,23 @@ def _town(rng: np.random.Generator, seed: int) -> RoadNetwork:
     )  # fmt: skip
     network = RoadNetwork("", {})
     joined = lay_streets(rng, network, streets, street, avenue)
-    paint: list[Marking] = []
+    furniture = Furniture()
     for members in joined.values():
         add_junction(network, members)
         for arm in members:
-            paint += crossing_paint(network.roads[arm.road], arm, zebra=bool(rng.random() < 0.6))
-    return RoadNetwork("", network.roads, network.junctions, tuple(paint))
+            _crossing_paint(furniture, network.roads[arm.road], arm, zebra=bool(rng.random() < 0.6))
+    return furniture.furnish(network)
+
+
+def _crossing_paint(furniture: Furniture, road: Road, arm: Arm, zebra: bool) -> None:
+    """A stop line across the incoming lanes of an arm and, before the junction, a zebra crossing."""
+    inward = 1.0 if arm.contact == "end" else -1.0
+    end = road.length_m if arm.contact == "end" else 0.0
+    half = arm.profile.driven_m
+    # Incoming lanes lie to the right of the way in.
+    furniture.add_line(road, end - inward * (5.2 if zebra else 0.6), (-0.05 * inward, (0.05 - half) * inward), 0.4)
+    if zebra:
+        furniture.add_line(road, end - inward * 2.6, (0.25 - half, half - 0.25), 3.0, gap_m=0.5)
 
 
 _BUILDERS: dict[str, Callable[[np.random.Generator, int], RoadNetwork]] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.geometry import Floats
 from sim.roadbuild import Arm, outward, turn_between_rad
-from sim.roads import Marking, Road, RoadNetwork, RoadObject, Signal, SignalController
+from sim.roads import Junction, Marking, Road, RoadNetwork, RoadObject, Signal, SignalController
 
 Control = Literal["signals", "stop", "yield", "all_way_stop"]
 CONTROLS: tuple[Control, ...] = ("signals", "stop", "yield", "all_way_stop")
@@ -26,7 +26,7 @@ _SIGNS = {
     "speed_limit": ("274", "DE", 0.6, 0.6, 2.1),
     "crossing": ("350", "DE", 0.6, 0.6, 2.1),
 }
-GRID_M = 1e-9  # outlines and paint lie on nanometres, so that a file that says them in other frames gives them back
+DECIMALS = 9  # of outlines and paint in metres, so that a file that says them in other frames gives them back
 _SIGN_ASIDE_M = 0.6  # from the carriageway's edge
 _ZEBRA_M = 3.0
 _ZEBRA_FROM_JUNCTION_M = 1.1
@@ -43,10 +43,15 @@ class Furniture:
     objects: list[RoadObject] = field(default_factory=list)
 
     def furnish(self, network: RoadNetwork) -> RoadNetwork:
-        """The network with all of it."""
+        """The network with all of it, in the order of its roads, as a file lists it."""
+        order = {id: i for i, id in enumerate(network.roads)}
+        paint, signals, objects = (
+            tuple(sorted(items, key=lambda item: order[item.road]))
+            for items in (self.paint, self.signals, self.objects)
+        )
         return RoadNetwork(
-            network.name, network.roads, network.junctions,
-            tuple(self.paint), tuple(self.signals), tuple(self.controllers), tuple(self.objects),
+            network.name, network.roads, network.junctions, paint, signals, tuple(self.controllers), objects,
+            junction_info={id: _junction(network, id) for id in network.junctions},
         )  # fmt: skip
 
     def add_sign(
@@ -80,7 +85,7 @@ class Furniture:
                 value=value,
                 height_m=height,
                 width_m=width,
-                lanes=lanes,
+                lanes=tuple(sorted(lanes)),
             )
         )  # fmt: skip
         return id
@@ -96,11 +101,12 @@ class Furniture:
         lanes: tuple[int, ...] = (),
     ) -> None:
         """Lay a rectangle on a road, its length along it, with its corners."""
-        (x, y), heading = _beside(road, s_m, t_m)
+        pose = road.pose(np.array([s_m]), np.array([t_m]))
+        heading = float(pose.heading_world_rad[0])
         u, v = 0.5 * length_m * np.array([1, -1, -1, 1]), 0.5 * width_m * np.array([1, 1, -1, -1])
         cos, sin = math.cos(heading), math.sin(heading)
-        z = np.full(4, road.elevation.at(np.array([s_m]))[0][0])
-        corners = np.round(np.column_stack((x + u * cos - v * sin, y + u * sin + v * cos, z)) / GRID_M) * GRID_M
+        local = np.column_stack((u * cos - v * sin, u * sin + v * cos, np.zeros(4)))
+        corners = np.round(pose.xyz_world_m + local, DECIMALS)
         self.objects.append(
             RoadObject(
                 id=f"o{len(self.objects)}",
@@ -118,17 +124,29 @@ class Furniture:
         )  # fmt: skip
 
     def add_paint(
-        self, xy_world_m: Floats, width_m: float, dash_m: float = 3.0, gap_m: float = 0.0, color: str = "white"
+        self,
+        road: Road,
+        xy_world_m: Floats,
+        width_m: float,
+        dash_m: float = 3.0,
+        gap_m: float = 0.0,
+        color: str = "white",
     ) -> None:
         """Paint a line through points (n, 2)."""
-        self.paint.append(Marking(np.round(xy_world_m / GRID_M) * GRID_M, width_m, color, dash_m, gap_m))
+        self.paint.append(Marking(np.round(xy_world_m, DECIMALS), width_m, color, dash_m, gap_m, road.id))
 
     def add_line(
         self, road: Road, s_m: float, t_m: tuple[float, float], width_m: float, dash_m: float = 0.5, gap_m: float = 0.0
     ) -> None:
         """Paint a line across a road, from one t to another."""
         ends = np.array([_beside(road, s_m, t)[0] for t in t_m])
-        self.add_paint(ends, width_m, dash_m, gap_m)
+        self.add_paint(road, ends, width_m, dash_m, gap_m)
+
+
+def _junction(network: RoadNetwork, id: str) -> Junction:
+    """Direct where its connections lead straight onto roads that are not its own."""
+    direct = any(network.roads[way.connecting].junction != id for way in network.junctions[id])
+    return Junction(id, "direct" if direct else "default")
 
 
 def _beside(road: Road, s_m: float, t_m: float) -> tuple[tuple[float, float], float]:
@@ -254,7 +272,7 @@ def _arrows(network: RoadNetwork, furniture: Furniture, junction: str, arm: Arm)
         ]
         t = -_inward(arm) * (arm.profile.median_m + (k + 0.5) * arm.profile.width_m)
         at, heading = _beside(road, middle, t)
-        _paint_arrow(furniture, at, heading + (0.0 if arm.contact == "end" else math.pi), sorted(set(turns)))
+        _paint_arrow(furniture, road, at, heading + (0.0 if arm.contact == "end" else math.pi), sorted(set(turns)))
 
 
 def _turn_of(road: Road) -> int:
@@ -264,13 +282,15 @@ def _turn_of(road: Road) -> int:
     return 0 if abs(turn) < math.radians(40.0) else int(math.copysign(1, turn))
 
 
-def _paint_arrow(furniture: Furniture, at: tuple[float, float], heading_rad: float, turns: list[int]) -> None:
+def _paint_arrow(
+    furniture: Furniture, road: Road, at: tuple[float, float], heading_rad: float, turns: list[int]
+) -> None:
     """A shaft of 5 m with a head for every way, each painted as lines (u ahead, v to the left)."""
     cos, sin = math.cos(heading_rad), math.sin(heading_rad)
 
     def paint(points: list[tuple[float, float]], width_m: float) -> None:
         u, v = np.array(points).T
-        furniture.add_paint(np.column_stack((at[0] + u * cos - v * sin, at[1] + u * sin + v * cos)), width_m)
+        furniture.add_paint(road, np.column_stack((at[0] + u * cos - v * sin, at[1] + u * sin + v * cos)), width_m)
 
     def head(tip: tuple[float, float], angle_rad: float) -> None:
         """A triangle 0.9 m long: its outline and what that leaves open."""

@@ -90,5 +90,5 @@ def _parking_row(
         furniture.add_line(road, s, (sign * (inner + 0.05), sign * (inner + wide - 0.05)), 0.1)
         if k < count and rng.random() < 0.9:
             furniture.add_object(
-                road, "parkingSpace", s + 0.5 * _SPACE_M, sign * (inner + 0.5 * wide), _SPACE_M, wide, (lane,)
+                road, "parking", s + 0.5 * _SPACE_M, sign * (inner + 0.5 * wide), _SPACE_M, wide, (lane,)
             )
