@@ -58,6 +58,7 @@ FOLLOW_GAP_PER_S2 = 0.25
 FOLLOW_SPEED_PER_S = 0.9
 OPEN_GAP_DECEL_MPS2 = 2.0  # a short gap alone, without closing in, is opened no harder than this
 FOLLOW_DECEL_MPS2 = 4.0
+NO_BRAKING_MPS2 = 0.05
 CRUISE_ACCEL_MPS2 = 1.0
 CRUISE_TIME_S = 2.0
 
@@ -95,6 +96,16 @@ class ModelState:
 
 
 @dataclass(frozen=True)
+class View:
+    """A scene and what every model derives from it first; computed once, since broadcasting costs more than adding."""
+
+    scene: Scene
+    speed_mps: Tensor  # (B, N) of the ego
+    closing_mps: Tensor  # (B, N)
+    ahead: Tensor  # (B, N) bool: its middle is ahead of the ego's, and near enough to be seen
+
+
+@dataclass(frozen=True)
 class Danger:
     """What a model makes of a scene."""
 
@@ -109,7 +120,7 @@ class PerformanceModel:
     """One model: its constants, how it sees danger and how far it stays behind a lead."""
 
     name: str
-    assess: "Callable[[PerformanceModel, Scene, float], Danger]"
+    assess: "Callable[[PerformanceModel, View, float], Danger]"
     safe_gap_m: Callable[[Tensor, Tensor], Tensor]  # of the speeds of ego and lead
     reaction_s: float
     max_decel_mps2: float
@@ -132,7 +143,8 @@ class PerformanceModel:
         """
         speed = scene.ego_speed_mps
         set_speed = torch.where(state.started, state.set_speed_mps, speed)
-        danger = self.assess(self, scene, dt_s)
+        view = self._look(scene)
+        danger = self.assess(self, view, dt_s)
         alarmed = danger.threat | (state.alarmed & danger.conflict)
         reaction_s = torch.where(state.alarmed, state.reaction_s, danger.delay_s)
 
@@ -144,7 +156,7 @@ class PerformanceModel:
 
         accel = torch.where(alarmed, response, 0.0)
         if self.follow:
-            driving = self._drive(scene, set_speed)
+            driving = self._drive(view, set_speed)
             # A driver who is still reacting does not follow either; one who brakes may need more to follow.
             accel = torch.where(alarmed & (braking_s <= 0), response, torch.minimum(accel, driving))
             accel = torch.where(alarmed, accel, driving)
@@ -153,33 +165,33 @@ class PerformanceModel:
         left_s = torch.where(alarmed, (reaction_s - dt_s).clamp(min=0.0), 0.0)
         return accel, ModelState(torch.ones_like(state.started), set_speed, alarmed, left_s, decel)
 
-    def _drive(self, scene: Scene, set_speed_mps: Tensor) -> Tensor:
+    def _drive(self, view: View, set_speed_mps: Tensor) -> Tensor:
         """Cruise at the set speed and follow leads comfortably: acceleration (B,).
 
         Three terms per lead. Spacing steers the gap to the model's safe one. Closing is the constant deceleration that
         loses the closing speed before 2 m are left: it lets nobody run into a slower lead. Stopping is the one that
         stops 2 m behind where a braking lead will stop: it is what avoids the crash behind a braking lead.
         """
-        speed = scene.ego_speed_mps[:, None]
-        closing = speed - scene.speed_mps
-        room = scene.gap_m - STANDSTILL_M
+        scene, speed = view.scene, view.speed_mps
         error = scene.gap_m - 1.1 * self.safe_gap_m(speed, scene.speed_mps)
-        spacing = (FOLLOW_GAP_PER_S2 * error).clamp(min=-OPEN_GAP_DECEL_MPS2) - FOLLOW_SPEED_PER_S * closing
-        lost = torch.where(closing > 0, -(closing**2) / (2 * room.clamp(min=0.1)), math.inf)
-        lead_decel = -scene.accel_mps2
-        stops_m = scene.speed_mps**2 / (2 * lead_decel.clamp(min=1e-3))
-        stop = torch.where(lead_decel > 0.3, -(speed**2) / (2 * (room + stops_m).clamp(min=0.1)), math.inf)
-        wanted = torch.minimum(spacing, torch.minimum(lost, stop))
+        spacing = (FOLLOW_GAP_PER_S2 * error).clamp(min=-OPEN_GAP_DECEL_MPS2) - FOLLOW_SPEED_PER_S * view.closing_mps
+        room = (scene.gap_m - STANDSTILL_M).clamp(min=0.1)
+        lost = 0.5 * view.closing_mps.clamp(min=0.0) ** 2 / room
+        stops = 0.5 * speed**2 / (room + _stopping_m(scene))
+        needed = torch.maximum(lost, stops)
+        # Less than that is no reason to brake: every lead would stop some day if it just kept losing a little.
+        wanted = torch.minimum(spacing, (-needed).masked_fill(needed < NO_BRAKING_MPS2, math.inf))
         near = (scene.lateral_gap_m <= IN_PATH_LATERAL_M) & scene.in_lane_overlap
-        lead = self._ahead(scene) & (near | (scene.lateral_gap_m <= 0))
+        lead = view.ahead & (near | (scene.lateral_gap_m <= 0))
+        behind = _reduced(torch.amin, wanted, lead, math.inf)
         cruise = ((set_speed_mps - scene.ego_speed_mps) / CRUISE_TIME_S).clamp(max=CRUISE_ACCEL_MPS2)
-        behind = torch.where(lead, wanted, math.inf)
-        return torch.cat([cruise[:, None], behind], dim=1).amin(dim=1).clamp(min=-FOLLOW_DECEL_MPS2)
+        return torch.minimum(cruise, behind).clamp(min=-FOLLOW_DECEL_MPS2)
 
-    def _ahead(self, scene: Scene) -> Tensor:
-        """Actors (B, N) whose middle is ahead of the ego's and which are near enough to be seen."""
+    def _look(self, scene: Scene) -> View:
+        speed = scene.ego_speed_mps[:, None].expand_as(scene.gap_m).contiguous()
         half_lengths = 0.5 * (scene.ego_size_m[:, :1] + scene.length_m)
-        return scene.valid & (scene.gap_m > -half_lengths) & (scene.gap_m <= self.detection_range_m)
+        ahead = scene.valid & (scene.gap_m > -half_lengths) & (scene.gap_m <= self.detection_range_m)
+        return View(scene, speed, speed - scene.speed_mps, ahead)
 
 
 def performance_model(name: str, follow: bool = True, **constants: float) -> PerformanceModel:
@@ -193,73 +205,73 @@ def performance_model(name: str, follow: bool = True, **constants: float) -> Per
     return replace(_MODELS[name], follow=follow, **constants)
 
 
-def _assess_reg157(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
+def _assess_reg157(model: PerformanceModel, view: View, dt_s: float) -> Danger:
     """Must avoid: within 0.5 m of the corridor, and the gap is the last at which reaction and braking suffice.
 
     For a lead at constant speed that is TTC <= v_rel / (2 b) + reaction; for one that brakes the same with both
     stopping distances.
     """
-    speed = scene.ego_speed_mps[:, None]
-    closing = speed - scene.speed_mps
-    relevant = model._ahead(scene) & (scene.lateral_gap_m <= REG157_LATERAL_SAFE_M)
+    scene, speed, closing = view.scene, view.speed_mps, view.closing_mps
+    relevant = view.ahead & (scene.lateral_gap_m <= REG157_LATERAL_SAFE_M)
     late_s = model.reaction_s + dt_s
     twice_brake = 2 * model.max_decel_mps2
     approaching = relevant & (closing > 0)
-    last_m = closing * late_s + closing**2 / twice_brake
-    lead_stops_m = scene.speed_mps**2 / (2 * (-scene.accel_mps2).clamp(min=1e-3))
-    last_to_stop_m = speed * late_s + speed**2 / twice_brake - lead_stops_m
-    braking_lead = relevant & (scene.accel_mps2 < 0) & (scene.gap_m <= last_to_stop_m)
-    threat = ((approaching & (scene.gap_m <= last_m)) | braking_lead).any(dim=1)
-    return _full_response(model, threat, approaching.any(dim=1))
+    last_m = closing * (late_s + closing / twice_brake)
+    last_to_stop_m = speed * (late_s + speed / twice_brake) - _stopping_m(scene)
+    threat = (approaching & (scene.gap_m <= last_m)) | (relevant & (scene.gap_m <= last_to_stop_m))
+    return _full_response(model, threat.any(dim=1), approaching.any(dim=1))
 
 
-def _assess_human(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
+def _assess_human(model: PerformanceModel, view: View, dt_s: float) -> Danger:
     """Competent and careful: TTC below 2 s to what has visibly left its lane for ours, or a lead that brakes hard.
 
     Of a cut-in the first 0.375 m are wandering and the next 0.72 m go by until it is recognised; that a lead brakes
     hard is recognised 0.4 s after it began to.
     """
-    speed = scene.ego_speed_mps[:, None]
-    closing = speed - scene.speed_mps
+    scene = view.scene
     in_path = scene.lateral_gap_m <= 0
     recognised_m = scene.lane_width_m[:, None] - HUMAN_WANDERING_M - HUMAN_PERCEPTION_M
-    relevant = model._ahead(scene) & (in_path | (scene.lateral_offset_m.abs() <= recognised_m))
-    approaching = relevant & (closing > 0)
-    critical = approaching & (scene.gap_m < HUMAN_CRITICAL_TTC_S * closing)
-    hard = relevant & in_path & (scene.accel_mps2 <= -HARD_BRAKING_MPS2)
-    hard = (hard & (scene.gap_m < HUMAN_CRITICAL_HEADWAY_S * speed)).any(dim=1)
-    critical = critical.any(dim=1)
-    danger = _full_response(model, critical | hard, approaching.any(dim=1))
+    relevant = view.ahead & (in_path | (scene.lateral_offset_m.abs() <= recognised_m))
+    approaching = relevant & (view.closing_mps > 0)
+    critical = (approaching & (scene.gap_m < HUMAN_CRITICAL_TTC_S * view.closing_mps)).any(dim=1)
+    braking = relevant & in_path & (scene.accel_mps2 <= -HARD_BRAKING_MPS2)
+    braking = (braking & (scene.gap_m < HUMAN_CRITICAL_HEADWAY_S * view.speed_mps)).any(dim=1)
+    danger = _full_response(model, critical | braking, approaching.any(dim=1))
     return replace(danger, delay_s=torch.where(critical, danger.delay_s, danger.delay_s + HUMAN_PERCEPTION_S))
 
 
-def _assess_rss(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
+def _assess_rss(model: PerformanceModel, view: View, dt_s: float) -> Danger:
     """Closer than both the longitudinal and the lateral safe distance, whether closing in or not."""
-    speed = scene.ego_speed_mps[:, None]
-    relevant = model._ahead(scene) & (scene.lateral_gap_m < rss_lateral_m(scene.lateral_speed_mps))
-    threat = relevant & (scene.gap_m < rss_longitudinal_m(speed, scene.speed_mps))
-    approaching = relevant & (speed > scene.speed_mps)
+    scene = view.scene
+    relevant = view.ahead & (scene.lateral_gap_m < rss_lateral_m(scene.lateral_speed_mps))
+    threat = relevant & (scene.gap_m < rss_longitudinal_m(view.speed_mps, scene.speed_mps))
+    approaching = relevant & (view.closing_mps > 0)
     return _full_response(model, threat.any(dim=1), approaching.any(dim=1))
 
 
-def _assess_fsm(model: PerformanceModel, scene: Scene, dt_s: float) -> Danger:
+def _assess_fsm(model: PerformanceModel, view: View, dt_s: float) -> Danger:
     """Fuzzy: brake as hard as the critical metric, else the proactive one, asks for.
 
     What is still beside the corridor counts if it will be inside before the ego has passed it (and 0.1 s more).
     """
-    speed = scene.ego_speed_mps[:, None]
-    closing = speed - scene.speed_mps
+    scene, speed, closing = view.scene, view.speed_mps, view.closing_mps
     until_inside_s = scene.lateral_gap_m / scene.lateral_speed_mps.clamp(min=1e-9)
-    until_passed_s = (scene.gap_m + scene.ego_size_m[:, :1] + scene.length_m) / closing.clamp(min=1e-9)
-    comes_in = (scene.lateral_speed_mps > 0) & (closing > 0) & (until_inside_s <= until_passed_s + 0.1)
-    relevant = model._ahead(scene) & ((scene.lateral_gap_m <= 0) | comes_in)
+    until_passed_s = (scene.gap_m + scene.length_m + scene.ego_size_m[:, :1]) / closing.clamp(min=1e-9)
+    approaching = view.ahead & (closing > 0)
+    comes_in = approaching & (scene.lateral_speed_mps > 0) & (until_inside_s <= until_passed_s + 0.1)
+    relevant = (view.ahead & (scene.lateral_gap_m <= 0)) | comes_in
     critical = critical_fuzzy(scene.gap_m, speed, scene.speed_mps, scene.ego_accel_mps2[:, None])
     proactive = proactive_fuzzy(scene.gap_m, speed, scene.speed_mps)
     hard = critical * (FSM_BRAKE_MAX_MPS2 - FSM_BRAKE_MIN_MPS2) + FSM_BRAKE_MIN_MPS2
-    wanted = torch.where(relevant, torch.where(critical > 0, hard, proactive * FSM_BRAKE_MIN_MPS2), 0.0)
-    demand = _with_column(wanted, 0.0).amax(dim=1).clamp(max=model.max_decel_mps2)
-    danger = _full_response(model, demand > 0, (relevant & (closing > 0)).any(dim=1))
+    wanted = torch.where(critical > 0, hard, proactive * FSM_BRAKE_MIN_MPS2)
+    demand = _reduced(torch.amax, wanted, relevant, 0.0).clamp(max=model.max_decel_mps2)
+    danger = _full_response(model, demand > 0, (relevant & approaching).any(dim=1))
     return replace(danger, demand_mps2=demand)
+
+
+def _stopping_m(scene: Scene) -> Tensor:
+    """How far (B, N) the others go on if they keep losing speed as now; very far where they do not."""
+    return 0.5 * scene.speed_mps**2 / (-scene.accel_mps2).clamp(min=1e-3)
 
 
 def _full_response(model: PerformanceModel, threat: Tensor, conflict: Tensor) -> Danger:
@@ -268,13 +280,11 @@ def _full_response(model: PerformanceModel, threat: Tensor, conflict: Tensor) ->
     return Danger(threat, conflict, like + model.max_decel_mps2, like + model.reaction_s)
 
 
-def _with_column(values: Tensor, fill: float) -> Tensor:
-    """The values (B, N) and one more column, so that a reduction is defined when there is nobody else."""
-    return (
-        torch.cat([values, torch.full_like(values[:, :1], fill)], dim=1)
-        if values.shape[1]
-        else values.new_full((values.shape[0], 1), fill)
-    )
+def _reduced(reduce: Callable[..., Tensor], values: Tensor, chosen: Tensor, otherwise: float) -> Tensor:
+    """Least or largest (B,) of the chosen values (B, N), or `otherwise` where none is; N may be 0."""
+    if not values.shape[1]:
+        return values.new_full(values.shape[:1], otherwise)
+    return reduce(values.masked_fill(~chosen, otherwise), dim=1)
 
 
 def _reg157_gap_m(speed_mps: Tensor, lead_mps: Tensor) -> Tensor:

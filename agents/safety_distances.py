@@ -69,10 +69,9 @@ def fsm_safe_m(speed_mps: Tensor, lead_mps: Tensor) -> Tensor:
 
 def proactive_fuzzy(gap_m: Tensor, speed_mps: Tensor, lead_mps: Tensor) -> Tensor:
     """PFS in [0, 1]: 0 at a safe gap, 1 where even the hardest braking is late if the lead stops, linear between."""
-    lead_stops_m = lead_mps**2 / (2 * FSM_BRAKE_LEAD_MPS2)
-    unsafe = speed_mps * FSM_REACTION_S + speed_mps**2 / (2 * FSM_BRAKE_MAX_MPS2) - lead_stops_m
-    safe = fsm_safe_m(speed_mps, lead_mps) - FSM_MARGIN_M
-    return ((safe - (gap_m - FSM_MARGIN_M)) / (safe - unsafe)).clamp(0.0, 1.0)
+    # The safe gap counts the softest own braking and a margin, the unsafe one the hardest and none.
+    graded_m = speed_mps**2 * (0.5 / FSM_BRAKE_MIN_MPS2 - 0.5 / FSM_BRAKE_MAX_MPS2) + FSM_MARGIN_M
+    return ((fsm_safe_m(speed_mps, lead_mps) - gap_m) / graded_m).clamp(0.0, 1.0)
 
 
 def critical_fuzzy(gap_m: Tensor, speed_mps: Tensor, lead_mps: Tensor, accel_mps2: Tensor) -> Tensor:
@@ -83,11 +82,9 @@ def critical_fuzzy(gap_m: Tensor, speed_mps: Tensor, lead_mps: Tensor, accel_mps
     """
     closing = speed_mps - lead_mps
     after = closing + FSM_REACTION_S * accel_mps2.clamp(min=-FSM_BRAKE_MIN_MPS2)  # closing after the reaction time
-    travelled = (closing + after) / 2 * FSM_REACTION_S
-    safe = travelled + after**2 / (2 * FSM_BRAKE_MIN_MPS2)
-    unsafe = travelled + after**2 / (2 * FSM_BRAKE_MAX_MPS2)
-    width = safe - unsafe
-    graded = torch.where(width > 0, (safe - gap_m) / width.clamp(min=1e-12), (gap_m < unsafe).to(safe)).clamp(0.0, 1.0)
-    # Where `after` is negative the follower brakes, so that its acceleration is away from zero.
-    braked = (gap_m < closing**2 / (2 * accel_mps2.abs().clamp(min=1e-12))).to(safe)
-    return torch.where(closing <= 0, 0.0, torch.where(after < 0, braked, graded))
+    softest = after**2 / (2 * FSM_BRAKE_MIN_MPS2)
+    graded_m = softest * (1.0 - FSM_BRAKE_MIN_MPS2 / FSM_BRAKE_MAX_MPS2)
+    safe_m = (closing + after) * (FSM_REACTION_S / 2) + softest
+    graded = ((safe_m - gap_m) / graded_m.clamp(min=1e-12)).clamp(0.0, 1.0)
+    hits = 2 * accel_mps2.abs() * gap_m < closing**2
+    return torch.where(after < 0, hits.to(graded), graded) * (closing > 0)
