@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-RoadKind = Literal["rural", "highway", "town", "crossing", "motorway", "roundabout", "urban"]
+RoadKind = Literal["rural", "highway", "town", "crossing", "motorway", "roundabout", "urban", "hills"]
 WeatherName = Literal["clear", "fog", "dusk"]
 
 
@@ -37,6 +37,15 @@ class SimConfig(Section):
     dt_s: float = Field(default=0.1, gt=0.0, le=0.5)
     seconds: float = Field(default=20.0, gt=0.0, le=3600.0, description="length of an episode")
     route_m: float = Field(default=250.0, ge=20.0, le=20000.0, description="length of the ego's route")
+    dynamics: Literal["kinematic", "dynamic"] = Field(
+        default="kinematic", description="bicycle model of controlled vehicles; dynamic has tyres that slip"
+    )
+    road_friction: float = Field(
+        default=0.95, ge=0.05, le=1.5, description="of tyres on the road: dry 0.95, wet 0.6, snow 0.3; dynamic only"
+    )
+    accel_lag_s: float = Field(default=0.0, ge=0.0, le=5.0, description="time constant of drive and brakes")
+    steer_lag_s: float = Field(default=0.0, ge=0.0, le=5.0, description="time constant of the steering")
+    max_jerk_mps3: float = Field(default=1000.0, gt=0.0, le=1000.0, description="how fast drive and brakes may change")
 
 
 class CameraConfig(Section):

@@ -7,6 +7,7 @@ crossing one T or X junction with signals, stop or yield signs by the seed
 motorway two carriageways with ramps, acceleration and deceleration lanes and lane drops
 roundabout a ring of one or two lanes whose three to five arms yield
 urban    blocks of a city: signals, priority and stop signs, parking, cycle lanes, sidewalks, zebra crossings
+hills    a country road with crests and superelevated curves
 """
 
 import math
@@ -24,6 +25,7 @@ from sim.roadbuild import (
     add_road,
 )
 from sim.roadgen_crossing import crossing
+from sim.roadgen_hills import hills
 from sim.roadgen_motorway import motorway
 from sim.roadgen_paths import clear_of_each_other, wandering_path
 from sim.roadgen_roundabout import roundabout
@@ -32,7 +34,7 @@ from sim.roadgen_streets import lay_streets, street_plan
 from sim.roadgen_urban import urban
 from sim.roads import Road, RoadNetwork
 
-_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5, "roundabout": 6, "urban": 7}
+_STREAM = {"rural": 1, "highway": 2, "town": 3, "crossing": 4, "motorway": 5, "roundabout": 6, "urban": 7, "hills": 8}
 
 
 def generate_road(kind: RoadKind, seed: int) -> RoadNetwork:
@@ -134,4 +136,5 @@ _BUILDERS: dict[str, Callable[[np.random.Generator, int], RoadNetwork]] = {
     "motorway": motorway,
     "roundabout": roundabout,
     "urban": urban,
+    "hills": hills,
 }
