@@ -28,8 +28,8 @@ _MAX_PARAMETERS = 10_000
 def read_xosc(path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True) -> Scenario:
     """The scenario of a file for one draw of its parameters; roads are also looked for in `road_paths`.
 
-    Where runs differ in the model of a road vehicle alone, it is one entity whose sizes differ by run and whose category
-    names them all; `merge_models=False` raises Mixed instead.
+    Where runs differ in the model of a road vehicle alone, it is one entity whose sizes differ by run and whose
+    category names them all; `merge_models=False` raises Mixed instead.
 
     Raises Mixed where the runs of the draw differ in what shapes the tree, ValueError where the file is wrong or holds
     something that we do not play or the draw is outside its constraints, OSError where a file cannot be read.
