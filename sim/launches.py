@@ -1,5 +1,6 @@
 """Which kernels make a tick, a reset and each sense: recorded once, in blocks of worlds, replayed in one call."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,19 @@ import warp as wp
 
 from configs.schema import SimConfig
 from sim.buffers import Buffers
-from sim.kernels import collision, motion, order, people, respawn, sense, signals, spawn, spawn_people, traffic
+from sim.kernels import (
+    collision,
+    dynamics,
+    motion,
+    order,
+    people,
+    respawn,
+    sense,
+    signals,
+    spawn,
+    spawn_people,
+    traffic,
+)
 from sim.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
 
@@ -83,6 +96,11 @@ def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict
     return {name: Program([launch for block in blocks for launch in block[name]], device) for name in blocks[0]}
 
 
+def _gain(dt_s: float, lag_s: float) -> float:
+    """Share of a step that a first-order lag has followed after a tick."""
+    return 1.0 - math.exp(-dt_s / lag_s) if lag_s > 0.0 else 1.0
+
+
 class _Block:
     """The launches for some consecutive worlds."""
 
@@ -95,6 +113,10 @@ class _Block:
         self._bound: dict[str, object] = {
             "lanes": lanes,
             "dt": config.dt_s,
+            "dynamic": int(config.dynamics == "dynamic"),
+            "accel_gain": _gain(config.dt_s, config.accel_lag_s),
+            "steer_gain": _gain(config.dt_s, config.steer_lag_s),
+            "most_jerk": config.max_jerk_mps3,
             "first_person": config.actors - config.pedestrians,
             "people": config.pedestrians,
             "threads": self._threads,
@@ -113,7 +135,7 @@ class _Block:
             "step": [
                 self._launch(traffic.plan_traffic, self._threads),
                 self._launch(motion.move_traffic, self._threads),
-                self._launch(motion.move_controlled, self._threads),
+                self._launch(dynamics.move_controlled, self._threads),
                 *([self._launch(people.walk, self._threads)] if p else []),
                 self._launch(respawn.respawn),
                 *self._signals("everyone"),

@@ -138,6 +138,7 @@ class World:
     map_index: torch.Tensor  # (B,) int32 which of the graph's maps
     seed: torch.Tensor  # (B,) int64: a world's episode is a function of its seed and its map alone
     dt_s: float
+    friction: torch.Tensor  # (B,) of tyres on the road, as the dynamic bicycle feels it: dry 0.95, wet 0.6, snow 0.3
     kind: torch.Tensor  # (B, N) int32 ActorKind
     size_m: torch.Tensor  # (B, N, 3) length, width, height
     wheelbase_m: torch.Tensor  # (B, N); 0 for people. The box centre lies wheelbase/2 ahead of the rear axle.
@@ -165,6 +166,7 @@ class State:
     pitch_rad: torch.Tensor  # (B, N) of the road along its heading, nose down positive
     yaw_world_rad: torch.Tensor  # (B, N)
     speed_mps: torch.Tensor  # (B, N)
+    lateral_mps: torch.Tensor  # (B, N) sideways, half way between the axles, left positive: dynamic bicycles alone
     accel_mps2: torch.Tensor  # (B, N)
     steer_rad: torch.Tensor  # (B, N)
     yaw_rate_radps: torch.Tensor  # (B, N)

@@ -1,4 +1,4 @@
-"""How actors move: traffic on rails along its lanes, controlled vehicles as kinematic bicycles, people on foot."""
+"""How traffic moves: on rails along its planned lanes, from lane to lane by a smooth sideways profile."""
 
 import warp as wp
 
@@ -7,10 +7,6 @@ from sim.kernels.rng import PATH, random_key
 
 wp.set_module_options({"enable_backward": False})
 
-MAX_ACCEL_MPS2 = wp.constant(4.0)
-MAX_BRAKE_MPS2 = wp.constant(8.0)
-MAX_STEER_RAD = wp.constant(0.6)
-MAX_STEER_RATE_RADPS = wp.constant(1.0)
 LANE_CHANGE_S = wp.constant(3.0)
 
 
@@ -21,16 +17,6 @@ def travelled(speed: float, accel: float, dt: float) -> wp.vec2:
     if after >= 0.0:
         return wp.vec2(0.5 * (speed + after) * dt, after)
     return wp.vec2(0.5 * speed * speed / wp.max(-accel, 1.0e-6), 0.0)
-
-
-@wp.func
-def bicycle_step(xy: wp.vec2, yaw: float, distance: float, curvature: float) -> wp.vec3:
-    """Pose of the rear axle after `distance` along a circle of `curvature`, exactly (chord and half angle)."""
-    half = 0.5 * distance * curvature
-    chord = distance
-    if wp.abs(half) > 1.0e-4:
-        chord = distance * wp.sin(half) / half
-    return wp.vec3(xy[0] + chord * wp.cos(yaw + half), xy[1] + chord * wp.sin(yaw + half), yaw + 2.0 * half)
 
 
 @wp.func
@@ -260,91 +246,6 @@ def move_traffic(
         speed_mps[b, i] = moved[1]
         lane_s_m[b, i] = s
         lane_lateral_m[b, i] = lateral
-        if i == 0:
-            so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
-            progress_m[b] = wp.max(progress_m[b], so_far)
-
-
-@wp.kernel
-def move_controlled(
-    # World
-    threads: int,
-    lanes: Lanes,
-    seed: wp.array(dtype=wp.int64),
-    dt: float,
-    first_person: int,
-    wheelbase_m: wp.array2d(dtype=float),
-    controlled: wp.array2d(dtype=wp.bool),
-    route_lane: wp.array2d(dtype=wp.int32),
-    route_valid: wp.array2d(dtype=wp.bool),
-    route_offset_m: wp.array2d(dtype=float),
-    route_length_m: wp.array(dtype=float),
-    # In
-    action_accel_mps2: wp.array2d(dtype=float),
-    action_steer_rad: wp.array2d(dtype=float),
-    action_valid: wp.array2d(dtype=wp.bool),
-    tick: wp.array(dtype=wp.int64),
-    # State
-    valid: wp.array2d(dtype=wp.bool),
-    xy_world_m: wp.array2d(dtype=wp.vec2),
-    yaw_world_rad: wp.array2d(dtype=float),
-    speed_mps: wp.array2d(dtype=float),
-    accel_mps2: wp.array2d(dtype=float),
-    steer_rad: wp.array2d(dtype=float),
-    yaw_rate_radps: wp.array2d(dtype=float),
-    path_lane: wp.array2d(dtype=wp.vec4i),
-    path_valid: wp.array3d(dtype=wp.bool),
-    lane_s_m: wp.array2d(dtype=float),
-    lane_lateral_m: wp.array2d(dtype=float),
-    route_index: wp.array(dtype=wp.int32),
-    progress_m: wp.array(dtype=float),
-):
-    """Kinematic bicycle about the rear axle: yaw' = v tan(steer) / wheelbase; then its place on the planned lanes."""
-    b, t = wp.tid()
-    for i in range(t, first_person, threads):
-        if i >= first_person or not controlled[b, i] or not valid[b, i]:
-            continue
-        accel = float(0.0)
-        steer = steer_rad[b, i]
-        if action_valid[b, i]:
-            accel = wp.clamp(action_accel_mps2[b, i], -MAX_BRAKE_MPS2, MAX_ACCEL_MPS2)
-            turn = MAX_STEER_RATE_RADPS * dt
-            steer = wp.clamp(
-                steer + wp.clamp(action_steer_rad[b, i] - steer, -turn, turn), -MAX_STEER_RAD, MAX_STEER_RAD
-            )
-        speed = speed_mps[b, i]
-        moved = travelled(speed, accel, dt)
-        pose = bicycle_step(xy_world_m[b, i], yaw_world_rad[b, i], moved[0], wp.tan(steer) / wheelbase_m[b, i])
-        xy = wp.vec2(pose[0], pose[1])
-        yaw_rate_radps[b, i] = (pose[2] - yaw_world_rad[b, i]) / dt
-        xy_world_m[b, i] = xy
-        yaw_world_rad[b, i] = wrap_angle(pose[2])
-        speed_mps[b, i] = moved[1]
-        accel_mps2[b, i] = (moved[1] - speed) / dt
-        steer_rad[b, i] = steer
-        lane = path_lane[b, i][0]
-        on_lane = lane_project(lanes, lane, lane_s_m[b, i] + moved[0], xy)
-        hops = int(0)
-        while on_lane[0] > lanes.meta[lane][0] and path_valid[b, i, 1] and hops < 4:
-            hops = hops + 1
-            beyond = on_lane[0] - lanes.meta[lane][0]
-            lane = shift_path(
-                lanes,
-                seed[b],
-                tick[b],
-                b,
-                i,
-                wheelbase_m[b, i],
-                route_lane,
-                route_valid,
-                route_index,
-                path_lane,
-                path_valid,
-            )
-            on_lane = lane_project(lanes, lane, beyond, xy)
-        s = wp.clamp(on_lane[0], 0.0, lanes.meta[lane][0])
-        lane_s_m[b, i] = s
-        lane_lateral_m[b, i] = on_lane[1]
         if i == 0:
             so_far = wp.min(route_offset_m[b, route_index[b]] + s, route_length_m[b])
             progress_m[b] = wp.max(progress_m[b], so_far)

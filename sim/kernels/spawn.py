@@ -371,8 +371,11 @@ def clear_rest(
     first_person: int,
     # Out
     z_world_m_out: wp.array2d(dtype=float),
+    pitch_rad_out: wp.array2d(dtype=float),
     speed_mps_out: wp.array2d(dtype=float),
+    lateral_mps_out: wp.array2d(dtype=float),
     accel_mps2_out: wp.array2d(dtype=float),
+    drive_mps2_out: wp.array2d(dtype=float),
     steer_rad_out: wp.array2d(dtype=float),
     yaw_rate_radps_out: wp.array2d(dtype=float),
     lane_s_m_out: wp.array2d(dtype=float),
@@ -400,7 +403,10 @@ def clear_rest(
     else:
         walk_s_m_out[b, i] = 0.0
     z_world_m_out[b, i] = 0.0
+    pitch_rad_out[b, i] = 0.0
+    lateral_mps_out[b, i] = 0.0
     accel_mps2_out[b, i] = 0.0
+    drive_mps2_out[b, i] = 0.0
     yaw_rate_radps_out[b, i] = 0.0
     lane_lateral_m_out[b, i] = 0.0
     change_start_m_out[b, i] = 0.0
