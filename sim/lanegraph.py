@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sim.brushes import Brushes, body_brushes
 from sim.conflicts import Conflicts, junction_conflicts
 from sim.geometry import Floats
 from sim.lanelinks import LaneKey, join_lanes
@@ -75,6 +76,7 @@ class _CompiledMap:
     left: tuple[NDArray[np.int64], NDArray[np.bool_]]
     right: tuple[NDArray[np.int64], NDArray[np.bool_]]
     conflicts: Conflicts
+    brushes: Brushes
     rules: LaneRules
     crosswalks: Floats
     grid: SampleGrid
@@ -86,13 +88,15 @@ def _compile_map(network: RoadNetwork) -> _CompiledMap:
     step = np.repeat(lanes.step_m, np.diff(lanes.sample_first))
     speed_mps = _speeds(network, lanes)
     rules = lane_rules(network, lanes, speed_mps)
+    curvature, conflicts = _curvature(lanes, step), junction_conflicts(lanes, rules.control)
     return _CompiledMap(
         lanes=lanes,
-        curvature_1pm=_curvature(lanes, step),
+        curvature_1pm=curvature,
         speed_mps=speed_mps,
         left=_neighbours(network, lanes, left=True),
         right=_neighbours(network, lanes, left=False),
-        conflicts=junction_conflicts(lanes, rules.control),
+        conflicts=conflicts,
+        brushes=body_brushes(lanes, curvature, conflicts),
         rules=rules,
         crosswalks=crosswalks(network, lanes),
         grid=sample_grid(lanes.xyz_world_m[:, :2], lanes.width_m, step),
@@ -317,6 +321,11 @@ def _stack(maps: list[_CompiledMap]) -> LaneGraph:
         conflict_lane=joined([m.conflicts.lane for m in maps], lane_first),
         conflict_span_m=joined([m.conflicts.span_m for m in maps]),
         conflict_yields=joined([m.conflicts.yields for m in maps]),
+        brush_first=bounds([m.brushes.first for m in maps]),
+        brush_lane=joined([m.brushes.lane for m in maps], lane_first),
+        brush_span_m=joined([m.brushes.span_m for m in maps]),
+        brush_kind=joined([m.brushes.kind for m in maps]),
+        diverge_m=joined([m.brushes.diverge_m for m in maps]),
         control=joined([m.rules.control for m in maps]),
         signal_group=joined([m.rules.group for m in maps]),
         stop_m=joined([m.rules.stop_m for m in maps]),

@@ -103,6 +103,12 @@ class LaneGraph:
     conflict_lane: torch.Tensor  # (E,) int32
     conflict_span_m: torch.Tensor  # (E, 4) own start, own end, other start, other end
     conflict_yields: torch.Tensor  # (E,) bool: this lane gives way to the other one
+    # Brushes: other lanes on which bodies touch in tight bends; arc lengths of rear axles
+    brush_first: torch.Tensor  # (L + 1,) int32
+    brush_lane: torch.Tensor  # (F,) int32
+    brush_span_m: torch.Tensor  # (F, 4) own start, own end, other start, other end
+    brush_kind: torch.Tensor  # (F,) int32: 1 if it needs the own vehicle to be long, plus 2 the other one; else short
+    diverge_m: torch.Tensor  # (L,) how far a lane overlaps with others that follow the same lane
     # Control of the lanes that lead into a junction; groups of lights are numbered within their map
     control: torch.Tensor  # (L,) int32 LaneControl
     signal_group: torch.Tensor  # (L,) int32; valid where the control is a light

@@ -34,6 +34,11 @@ class Lanes:
     conflict_lane: wp.array(dtype=wp.int32)
     conflict_span_m: wp.array(dtype=wp.vec4)
     conflict_rank: wp.array(dtype=wp.int32)  # 1: this lane gives way, -1: the other one does, 0: neither or both
+    brush_first: wp.array(dtype=wp.int32)
+    brush_lane: wp.array(dtype=wp.int32)
+    brush_span_m: wp.array(dtype=wp.vec4)  # of rear axles
+    brush_kind: wp.array(dtype=wp.int32)  # 1 where the own vehicle is long, plus 2 where the other one is
+    diverge_m: wp.array(dtype=float)  # per lane: overlap with lanes that follow the same one
     control: wp.array(dtype=wp.vec2i)  # per lane: LaneControl, group of lights within the map
     stop_m: wp.array(dtype=float)  # per lane: its stop line from its start, at most 0
     signal_first: wp.array(dtype=wp.int32)  # per map

@@ -223,11 +223,12 @@ def move_traffic(
         lateral = float(0.0)
         drift = float(0.0)
         if start != 0.0:
-            # Slow traffic changes lanes more slowly, so that nobody slides sideways.
-            time = change_time_s[b, i] + dt * wp.min(1.0, moved[1] / 4.0)
+            # Slow traffic changes lanes more slowly: nobody slides sideways, and no long nose swings over the new lane.
+            full_speed = 5.0 + 0.9 * size_m[b, i][0]
+            time = change_time_s[b, i] + dt * wp.min(1.0, moved[1] / full_speed)
             across = change_offset(start, time)
             lateral = across[0]
-            drift = wp.atan2(across[1], wp.max(moved[1], 4.0))
+            drift = wp.atan2(across[1], wp.max(moved[1], full_speed))
             change_time_s[b, i] = time
             if time >= LANE_CHANGE_S:
                 change_start_m[b, i] = 0.0

@@ -20,10 +20,16 @@ CROSSWALK_WALK = wp.constant(1)  # `walk_style` of those who cross where drivers
 LIGHT = wp.constant(1)  # LaneControl
 GROUP_SIZE = wp.constant(3)
 GROUP_SHARE = wp.constant(0.15)
+BODY = wp.constant(1)  # `walk_hold`: a body bars the way, or one is coming
+COMING = wp.constant(2)
+BODY_AHEAD_M = wp.constant(12.0)
+BODY_CLEAR_M = wp.constant(0.45)  # between a walker's middle and a body; drivers leave more
+LANE_WALK_S = wp.constant(3.0)  # to walk over one lane
+GIVE_UP_S = wp.constant(6.0)
 STAND_CLEAR_M = wp.constant(0.1)  # people who wait for a vehicle to move on stand this far inside its lane at most
 SEE_BODY_M = wp.constant(0.9)
 CROSSWALK_SEEN_M = wp.constant(8.0)  # drivers let people pass who are this far from their lane
-WARNING_S = wp.constant(1.5)  # how long before stepping into a lane its drivers see it coming
+WARNING_M = wp.constant(2.1)  # drivers see who is about to step into their lane
 
 
 @wp.func
@@ -142,7 +148,47 @@ def may_cross(
 
 
 @wp.func
-def body_ahead(
+def lane_barred(
+    lanes: Lanes,
+    b: int,
+    lane: int,
+    s: float,
+    first_person: int,
+    actors: int,
+    sorted_key: wp.array2d(dtype=wp.int64),
+    entry: wp.array2d(dtype=wp.vec4),
+) -> int:
+    """BODY where a vehicle's body stands across the walk, COMING where one arrives that cannot brake gently, else 0."""
+    k = lower_bound(sorted_key, b, lane_key(lane, s + BODY_AHEAD_M, 0)) - 1
+    while k >= 0 and key_lane(sorted_key[b, k]) == lane:
+        slot = key_slot(sorted_key[b, k])
+        k = k - 1
+        if slot % actors < first_person:
+            at = entry[b, slot]
+            if at[0] - at[2] > s + BODY_CLEAR_M:
+                continue
+            if at[0] + at[3] > s - BODY_CLEAR_M:
+                return BODY
+            if not vehicle_permits(s - at[0] - at[3] + 1.0, at[1], LANE_WALK_S, True):
+                return COMING
+            return 0
+    for q in range(lanes.predecessor_first[lane], lanes.predecessor_first[lane + 1]):
+        before = lanes.predecessor[q]
+        k = lower_bound(sorted_key, b, lane_key(before + 1, 0.0, 0)) - 1
+        if k >= 0 and key_lane(sorted_key[b, k]) == before:
+            slot = key_slot(sorted_key[b, k])
+            if slot % actors < first_person:
+                at = entry[b, slot]
+                gap = lanes.meta[before][0] - at[0] - at[3] + s
+                if gap < BODY_CLEAR_M and gap + at[2] + at[3] > -BODY_CLEAR_M:
+                    return BODY
+                if not vehicle_permits(gap + 1.0, at[1], LANE_WALK_S, True):
+                    return COMING
+    return 0
+
+
+@wp.func
+def barred_ahead(
     lanes: Lanes,
     b: int,
     p: int,
@@ -156,8 +202,8 @@ def body_ahead(
     cross_at_m: wp.array3d(dtype=float),
     sorted_key: wp.array2d(dtype=wp.int64),
     entry: wp.array2d(dtype=wp.vec4),
-) -> bool:
-    """Whether a vehicle's body bars the lane that the walker is about to step into."""
+) -> int:
+    """What bars the lane that the walker is about to step into, as `lane_barred` says."""
     for c in range(cross_count[b, p]):
         away = cross_at_m[b, p, c] - position
         if back:
@@ -165,27 +211,10 @@ def body_ahead(
         lane = cross_lane[b, p, c]
         half = 0.5 * lanes.width_m[lanes.sample_first[lane]]
         if away > half - STAND_CLEAR_M and away < half + SEE_BODY_M:
-            s = cross_s_m[b, p, c]
-            k = lower_bound(sorted_key, b, lane_key(lane, s - 12.0, 0))
-            while k < sorted_key.shape[1] and key_lane(sorted_key[b, k]) == lane:
-                slot = key_slot(sorted_key[b, k])
-                at = entry[b, slot]
-                if at[0] > s + 5.0:
-                    break
-                if slot % actors < first_person and at[0] - at[2] < s + 0.8 and at[0] + at[3] > s - 0.8:
-                    return True
-                k = k + 1
-            if s < 12.0:  # the body of a vehicle whose rear axle is still on a lane before
-                for q in range(lanes.predecessor_first[lane], lanes.predecessor_first[lane + 1]):
-                    before = lanes.predecessor[q]
-                    k = lower_bound(sorted_key, b, lane_key(before + 1, 0.0, 0)) - 1
-                    if k >= 0 and key_lane(sorted_key[b, k]) == before:
-                        slot = key_slot(sorted_key[b, k])
-                        at = entry[b, slot]
-                        nose = at[0] + at[3] - lanes.meta[before][0]
-                        if slot % actors < first_person and nose > s - 0.8 and nose < s + 12.0:
-                            return True
-    return False
+            barred = lane_barred(lanes, b, lane, cross_s_m[b, p, c], first_person, actors, sorted_key, entry)
+            if barred > 0:
+                return barred
+    return 0
 
 
 @wp.kernel
@@ -220,6 +249,7 @@ def walk(
     yaw_rate_radps: wp.array2d(dtype=float),
     walk_s_m: wp.array2d(dtype=float),
     walk_wait_s: wp.array2d(dtype=float),
+    walk_hold: wp.array2d(dtype=wp.int32),
 ):
     """One tick of every person. `walk_s_m` runs to the far end and back: [0, 2 length)."""
     b, t = wp.tid()
@@ -279,22 +309,31 @@ def walk(
                 )
             ):
                 speed = walk_speed
-        elif not collided[b, i] and not body_ahead(
-            lanes,
-            b,
-            p,
-            position,
-            back,
-            first_person,
-            wp.int32(valid.shape[1]),
-            cross_count,
-            cross_lane,
-            cross_s_m,
-            cross_at_m,
-            sorted_key,
-            entry,
-        ):
-            speed = walk_speed
+        elif not collided[b, i]:
+            barred = barred_ahead(
+                lanes,
+                b,
+                p,
+                position,
+                back,
+                first_person,
+                wp.int32(valid.shape[1]),
+                cross_count,
+                cross_lane,
+                cross_s_m,
+                cross_at_m,
+                sorted_key,
+                entry,
+            )
+            walk_hold[b, p] = barred
+            if barred == 0:
+                speed = walk_speed
+                walk_wait_s[b, p] = 0.0
+            else:
+                walk_wait_s[b, p] = walk_wait_s[b, p] - dt
+                if walk_wait_s[b, p] < -GIVE_UP_S:  # the vehicle may wait for somebody whom the walker holds up
+                    s = 2.0 * length - s
+                    walk_wait_s[b, p] = 0.0
         before = s
         s += speed * dt
         if (before < length and s >= length) or s >= 2.0 * length:
@@ -336,8 +375,8 @@ def enter_people(
     # State
     valid: wp.array2d(dtype=wp.bool),
     walk_s_m: wp.array2d(dtype=float),
-    speed_mps: wp.array2d(dtype=float),
     # In
+    walk_hold: wp.array2d(dtype=wp.int32),
     mask: wp.array(dtype=wp.bool),
     # Out
     entry_out: wp.array2d(dtype=wp.vec4),
@@ -366,12 +405,12 @@ def enter_people(
                 away = -away
             lane = cross_lane[b, p, c]
             half = 0.5 * lanes.width_m[lanes.sample_first[lane]]
-            # Who waits for a vehicle on the lane must not hold it up.
-            ahead = half - STAND_CLEAR_M
-            if speed_mps[b, i] > 0.0:
-                ahead = half + radius + WARNING_S * speed_mps[b, i]
-                if walk_style[b, p] == CROSSWALK_WALK:
-                    ahead = half + CROSSWALK_SEEN_M
+            # Who waits for a body on the lane to move on must not hold it up.
+            ahead = half + radius + WARNING_M
+            if walk_style[b, p] == CROSSWALK_WALK:
+                ahead = half + CROSSWALK_SEEN_M
+            if walk_hold[b, p] == BODY:
+                ahead = half - STAND_CLEAR_M
             if found < 2 and away > -half - radius and away < ahead:
                 slot = i + found * actors
                 entry_out[b, slot] = wp.vec4(cross_s_m[b, p, c], 0.0, radius, radius)

@@ -53,6 +53,7 @@ def settle_speeds(
         entry,
         path_lane,
         path_valid,
+        first_person,
         wp.int32(valid.shape[1]),
     )
     gap = lead[0]

@@ -65,8 +65,10 @@ def list_crossed_lanes(
         if (lanes.meta[other][3] > 0.5 and not inside) or count == CROSSINGS:
             return 0
         cross_lane[b, p, count] = other
-        cross_s_m[b, p, count] = sample_s(lanes, near)
-        cross_at_m[b, p, count] = at + wp.dot(off, direction)
+        met = at + wp.dot(off, direction)
+        beside = origin + direction * met - wp.vec2(pose[0], pose[1])
+        cross_s_m[b, p, count] = sample_s(lanes, near) + wp.dot(beside, wp.vec2(wp.cos(pose[2]), wp.sin(pose[2])))
+        cross_at_m[b, p, count] = met
         count = count + 1
     return count
 
@@ -119,6 +121,7 @@ def spawn_people(
     yaw_world_rad_out: wp.array2d(dtype=float),
     walk_s_m_out: wp.array2d(dtype=float),
     walk_wait_s_out: wp.array2d(dtype=float),
+    walk_hold_out: wp.array2d(dtype=wp.int32),
 ):
     """Give each person a straight walk and a start."""
     b, p = wp.tid()
@@ -201,6 +204,7 @@ def spawn_people(
         walk_from_world_m_out[b, i] = wp.vec2(0.0, 0.0)
         walk_to_world_m_out[b, i] = wp.vec2(1.0, 0.0)
     key = random_key(seed[b], CROSSING, leader, wp.int64(-1))
+    walk_hold_out[b, p] = 0
     walk_wait_s_out[b, p] = between(key, 0, 0.0, 8.0)
     origin = walk_from_world_m_out[b, i]
     goal = walk_to_world_m_out[b, i]

@@ -7,6 +7,7 @@ MOBIL: Kesting, Treiber, Helbing, "General lane-changing model MOBIL for car-fol
 
 import warp as wp
 
+from sim.kernels.brush import brush_gap, sibling_gap
 from sim.kernels.junction import FAR_M, junction_gap
 from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, sample_at
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
@@ -68,15 +69,28 @@ def leader_on_path(
     entry: wp.array2d(dtype=wp.vec4),
     path_lane: wp.array2d(dtype=wp.vec4i),
     path_valid: wp.array3d(dtype=wp.bool),
+    first_person: int,
     actors: int,
 ) -> wp.vec2:
-    """Gap and speed of the next entry on the planned lanes, FAR_M where there is none within the horizon."""
+    """Gap and speed of the next entry on the planned lanes or on a sibling that has not parted from them yet.
+
+    FAR_M where there is none within the horizon.
+    """
     path = path_lane[b, me]
-    slot = next_entry(b, me, rank[b, me] + 1, path[0], sorted_key, actors)
+    lane = path[0]
+    found = wp.vec2(FAR_M, 0.0)
+    slot = next_entry(b, me, rank[b, me] + 1, lane, sorted_key, actors)
     if slot >= 0:
         at = entry[b, slot]
-        return wp.vec2(at[0] - at[2] - s - front, at[1])
-    offset = lanes.meta[path[0]][0] - s
+        found = wp.vec2(at[0] - at[2] - s - front, at[1])
+    if s < lanes.diverge_m[lane] and lanes.predecessor_first[lane] < lanes.predecessor_first[lane + 1]:
+        before = lanes.predecessor[lanes.predecessor_first[lane]]
+        beside = sibling_gap(lanes, b, me, before, lane, s, first_person, actors, sorted_key, entry)
+        if beside[0] - s - front < found[0]:
+            found = wp.vec2(beside[0] - s - front, beside[1])
+    if found[0] < FAR_M:
+        return found
+    offset = lanes.meta[lane][0] - s
     for k in range(1, 4):
         if offset - front > horizon_m or not path_valid[b, me, k]:
             break
@@ -84,9 +98,15 @@ def leader_on_path(
         slot = next_entry(b, me, lower_bound(sorted_key, b, lane_key(lane, 0.0, 0)), lane, sorted_key, actors)
         if slot >= 0:
             at = entry[b, slot]
-            return wp.vec2(offset + at[0] - at[2] - front, at[1])
+            found = wp.vec2(offset + at[0] - at[2] - front, at[1])
+        if lanes.diverge_m[lane] > 0.0:
+            beside = sibling_gap(lanes, b, me, path[k - 1], lane, 0.0, first_person, actors, sorted_key, entry)
+            if offset + beside[0] - front < found[0]:
+                found = wp.vec2(offset + beside[0] - front, beside[1])
+        if found[0] < FAR_M:
+            return found
         offset += lanes.meta[lane][0]
-    return wp.vec2(FAR_M, 0.0)
+    return found
 
 
 @wp.func
@@ -232,7 +252,9 @@ def plan_traffic(
         decel = comfort_decel_mps2[b, i]
         time_gap = time_gap_s[b, i]
         horizon = 30.0 + 1.5 * speed + speed * speed / 4.0
-        lead = leader_on_path(lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, actors)
+        lead = leader_on_path(
+            lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, first_person, actors
+        )
         desired = allowed_speed(lanes, b, i, s, speed_factor[b, i], horizon, path_lane, path_valid)
         command = idm_free(speed, desired, accel, decel)
         follow = float(0.0)
@@ -270,13 +292,19 @@ def plan_traffic(
             signal_phase,
         )
         next_committed_out[b, i] = int(junction[1])
-        stop = idm_follow(speed, junction[0], 0.0, accel, decel, 0.5, STOP_GAP_M)
-        if junction[0] < FAR_M:
+        brush = brush_gap(
+            lanes, b, i, s, front + rear, wait, first_person, actors, sorted_key, entry, path_lane, path_valid
+        )
+        stop_gap = wp.min(junction[0], brush)
+        stop = idm_follow(speed, stop_gap, 0.0, accel, decel, 0.5, STOP_GAP_M)
+        if stop_gap < FAR_M:
             command = wp.min(command, idm_free(speed, desired, accel, decel) + stop)
         command_mps2_out[b, i] = wp.clamp(command, -MAX_BRAKE_MPS2, accel)
         may_change = (tick[b] + wp.int64(i)) % CHANGE_EVERY == wp.int64(0) and i > 0 and change_start_m[b, i] == 0.0
         lane = path_lane[b, i][0]
-        if may_change and speed > 3.0 and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
+        # At a crawl a long body would stand across lanes for long.
+        agile = speed > 2.0 + 0.4 * (front + rear)
+        if may_change and agile and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
             character = wp.vec4(accel, decel, time_gap, 0.0)
             extents = wp.vec2(rear, front)
             best = float(CHANGE_GAIN_MPS2)
