@@ -15,6 +15,7 @@ from sim.buffers import allocate
 from sim.lanegraph import to_device
 from sim.lanepack import pack_lanes
 from sim.launches import record
+from sim.snapshot import Snapshot, maps_digest, put, take
 from sim.types import Action, Boxes3D, EgoState, LaneGraph, Route
 from sim.warp_start import start_warp
 
@@ -61,6 +62,7 @@ class Simulator:
         self._buffers = allocate(self._graph, config, self.worlds, wants_control, self.device)
         self.world, self.state = self._buffers.world, self._buffers.state
         self._private = self._buffers.private
+        self._digest: str | None = None
         self.programs = record(self._lanes, config, self._buffers, self._wp_device)
         self.reset(torch.ones(self.worlds, dtype=torch.bool), seeds, map_index)
 
@@ -126,6 +128,32 @@ class Simulator:
         """
         self.programs["observe"].run()
         return self._buffers.observation
+
+    # ---------------------------------------------------------------- snapshots
+
+    def save(self, worlds: Sequence[int] | None = None) -> Snapshot:
+        """Copy what a step reads of the named worlds, or of all, to put it back later, here or elsewhere."""
+        return take(self._buffers, self.config, self._maps_digest(), self._rows(worlds))
+
+    def restore(self, snapshot: Snapshot, worlds: Sequence[int] | None = None) -> None:
+        """Go on from a snapshot, bit for bit: its first world in `worlds[0]` and so on, all worlds by default.
+
+        Raises ValueError where number of worlds, maps or settings differ. Senses are up to date when asked for next.
+        """
+        put(snapshot, self._buffers, self.config, self._maps_digest(), self._rows(worlds))
+
+    def _rows(self, worlds: Sequence[int] | None) -> torch.Tensor:
+        rows = torch.arange(self.worlds) if worlds is None else torch.as_tensor(list(worlds), dtype=torch.int64)
+        if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= self.worlds):
+            raise ValueError(f"worlds must lie in 0..{self.worlds - 1}, got {rows.tolist()}")
+        if len(rows.unique()) != len(rows):
+            raise ValueError(f"worlds names one twice: {rows.tolist()}")
+        return rows.to(self.device)
+
+    def _maps_digest(self) -> str:
+        if self._digest is None:
+            self._digest = maps_digest(self._graph)
+        return self._digest
 
     # ---------------------------------------------------------------- set-up
 
