@@ -261,7 +261,7 @@ def _spelled(result: Any) -> Any:
     if isinstance(result, str):
         return result
     number = float(result)
-    return str(int(number)) if number == round(number) and abs(number) < 1e15 else repr(number)
+    return str(int(number)) if abs(number) < 1e15 and number == round(number) else repr(number)
 
 
 # --- Expressions ---

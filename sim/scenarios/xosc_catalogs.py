@@ -22,6 +22,7 @@ KINDS = {
     "RouteCatalog": "Route",
 }
 _MAX_DEPTH = 16  # entries that refer to entries
+_MAX_REFERENCES = 10_000  # in one scenario, those inside entries counted each time
 _MAX_FILES = 1000
 
 
@@ -47,6 +48,9 @@ def from_catalog(read: Reader, reference: Element, kinds: dict[str, Callable[[Re
     element, path = _entry(read, reference, catalog, entry, tuple(kinds))
     if read.book.depth >= _MAX_DEPTH:
         raise read.error(reference, f"is the {_MAX_DEPTH}th reference inside a reference", "do catalogs form a circle?")
+    if read.book.references >= _MAX_REFERENCES:
+        raise read.error(reference, f"follows {_MAX_REFERENCES} references to catalogs", "do entries refer to entries?")
+    read.book.references += 1
     read.book.depth += 1
     try:
         return kinds[element.tag](_inside(read, reference, element, path), element)
