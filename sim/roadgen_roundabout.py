@@ -5,7 +5,7 @@ circle of its ring lane, an exit the mirror image; islands between them and side
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from sim.roads import Connection, Lane, MarkLine, RoadLink, RoadMark, RoadNetwor
 
 _ISLAND_M = 30.0  # over which the island of an arm grows
 _APRON_M = 1.0  # paved inside of the ring, for long vehicles
+_SWING_M = 1.8  # paved beside entries and exits, for the same
 _RING_MPS, _ENTRY_MPS = 30.0 / 3.6, 25.0 / 3.6
 _YIELD_S_M, _ZEBRA_S_M = 0.8, 7.5
 _SOLID = (RoadMark(0.0, "solid", "white", (MarkLine(0.0, 0.12, 3.0, 0.0),)),)
@@ -234,6 +235,17 @@ def _exit_path(plan: _Plan, heading: float, k: int) -> Path:
     return path
 
 
+def _island_marks(plan: _Plan, path: Path, entering: bool) -> tuple[RoadMark, ...]:
+    """The line to the left of an entry or exit, where that is not on the ring."""
+    s = np.linspace(0.0, path.length_m, 100)
+    xy, heading, _ = path.plan.at(s)
+    left = xy + 0.5 * plan.ring_width_m * np.column_stack((-np.sin(heading), np.cos(heading)))
+    on_ring = s[np.hypot(*left.T) < plan.outer_m + 0.5 * plan.ring_width_m]
+    if entering:
+        return (*_SOLID, replace(_NONE[0], s_offset_m=float(on_ring[0])))
+    return (*_NONE, replace(_SOLID[0], s_offset_m=float(on_ring[-1])))
+
+
 def _slip(
     network: RoadNetwork, plan: _Plan, heading: float, k: int, junction: str, arm: str, ring: str, entering: bool
 ) -> Connection:
@@ -247,12 +259,14 @@ def _slip(
         path = _exit_path(plan, heading, k)
     edge = _SOLID if outermost else _NONE
     lanes = [
-        Lane(0, "none", constant(0.0), marks=_SOLID if k == 0 else ()),
+        Lane(0, "none", constant(0.0), marks=_island_marks(plan, path, entering) if k == 0 else ()),
         Lane(-1, "driving", blend(*widths, path.length_m), None, (ids[0],), (ids[1],), edge),
     ]
+    if k == 0:  # long vehicles swing out over the rim of the island
+        lanes.append(Lane(1, "shoulder", _bump(_SWING_M, path.length_m)))
     if not outermost:  # asphalt where the lanes part and meet again
         lanes.append(Lane(-2, "shoulder", _bump(1.6, path.length_m)))
-    elif plan.sidewalk_m:
+    if outermost and plan.sidewalk_m:
         lanes.append(Lane(-2, "sidewalk", constant(plan.sidewalk_m), None, (walks[0],), (walks[1],)))
     offset = blend(0.5 * widths[0], 0.5 * widths[1], path.length_m)
     road = lay_road(network, path, lanes, _ENTRY_MPS, junction, *links, offset)
