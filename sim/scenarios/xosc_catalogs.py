@@ -22,7 +22,7 @@ KINDS = {
     "RouteCatalog": "Route",
 }
 _MAX_DEPTH = 16  # entries that refer to entries
-_MAX_REFERENCES = 10_000  # in one scenario, those inside entries counted each time
+_MAX_REFERENCES = 2000  # in one scenario, those inside entries counted each time
 _MAX_FILES = 1000
 
 
@@ -45,7 +45,10 @@ def from_catalog(read: Reader, reference: Element, kinds: dict[str, Callable[[Re
     """
     read.holds(reference, "ParameterAssignments")
     catalog, entry = read.text(reference, "catalogName"), read.text(reference, "entryName")
-    element, path = _entry(read, reference, catalog, entry, tuple(kinds))
+    key = (catalog, entry, *kinds)
+    if key not in read.book.entries:
+        read.book.entries[key] = _entry(read, reference, catalog, entry, tuple(kinds))
+    element, path = read.book.entries[key]
     if read.book.depth >= _MAX_DEPTH:
         raise read.error(reference, f"is the {_MAX_DEPTH}th reference inside a reference", "do catalogs form a circle?")
     if read.book.references >= _MAX_REFERENCES:

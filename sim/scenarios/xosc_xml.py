@@ -70,6 +70,7 @@ class Book:
     selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()  # variables and parameters that actions may set and conditions test
     notes: list[str] = field(default_factory=list)
+    entries: dict[tuple[str, ...], tuple[Element, Path]] = field(default_factory=dict)  # of catalogs, found so far
     references: int = 0  # to catalogs, followed so far
     depth: int = 0  # of catalog references inside catalog references
 
