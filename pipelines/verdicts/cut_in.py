@@ -71,7 +71,7 @@ def cut_in_outcome(
     if not bool((values[3] > 0).all()):
         raise ValueError(f"cut-in: lateral speed {float(values[3].min())} m/s: it must be positive")
     case = CutIn(*values, lane_width_m=lane_width_m, length_m=length_m, width_m=width_m)
-    return drive(model, case.ego_mps, _ticks(case, dt_s), dt_s, _scenes(case, dt_s))
+    return drive(model, case.ego_mps, _ticks(case, dt_s), dt_s, _scenes(case, dt_s), is_over=_is_over)
 
 
 def _ticks(case: CutIn, dt_s: float) -> int:
@@ -79,6 +79,13 @@ def _ticks(case: CutIn, dt_s: float) -> int:
     closing = (case.ego_mps - case.cut_mps).clamp(min=0.0)
     seconds = case.lane_width_m / case.lateral_mps + ttc_s(case.gap_m, closing).clamp(max=MAX_SECONDS) + closing / 2
     return int(float((seconds + 3.0).amax().clamp(max=MAX_SECONDS)) / dt_s) + 1
+
+
+def _is_over(scene: Scene) -> Tensor:
+    """Runs (B,) in which the other is in the lane and not slower, or has been passed."""
+    settled = (scene.lateral_offset_m == 0) & (scene.speed_mps >= scene.ego_speed_mps[:, None]) & (scene.gap_m > 0)
+    passed = scene.gap_m < -scene.ego_size_m[:, :1] - scene.length_m
+    return (settled | passed).all(dim=1)
 
 
 def _scenes(case: CutIn, dt_s: float):  # noqa: ANN202 - a closure, typed where it is used

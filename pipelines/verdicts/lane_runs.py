@@ -44,7 +44,7 @@ class DriveOutcome:
     tick: Tensor  # (B,) int64 of the contact, valid where collided
     impact_mps: Tensor  # (B,) closing speed along the lane at the contact, 0 without one; negative if run into
     least_gap_m: Tensor  # (B,) to what was in the corridor ahead; inf if nothing ever was
-    final_speed_mps: Tensor  # (B,)
+    final_speed_mps: Tensor  # (B,) at the end, or where the run stopped counting
 
 
 def straight_lane_run(trace: Trace, origin_world_m: Tensor, yaw_rad: Tensor, lane_width_m: Tensor) -> LaneRun:
@@ -141,30 +141,31 @@ def drive(
     dt_s: float,
     scene_of: Callable[[int, Tensor, Tensor, Tensor], Scene],
     set_speed_mps: Tensor | None = None,
+    is_over: Callable[[Scene], Tensor] | None = None,
 ) -> DriveOutcome:
-    """Close the loop from `speed_mps` (B,) over `ticks` ticks; each run stops counting at its first contact.
+    """Close the loop from `speed_mps` (B,) for up to `ticks` ticks; each run stops counting at its first contact.
 
-    `scene_of(tick, travelled_m, speed_mps, accel_mps2)` is the scene of an ego that has come this far.
+    `scene_of(tick, travelled_m, speed_mps, accel_mps2)` is the scene of an ego that has come this far. Runs also stop
+    counting once `is_over(scene)` (B,) says that nothing can happen any more.
     """
     speed = speed_mps.to(torch.float64)
     travelled, accel, least = torch.zeros_like(speed), torch.zeros_like(speed), torch.full_like(speed, torch.inf)
-    collided, impact = torch.zeros_like(speed, dtype=torch.bool), torch.zeros_like(speed)
-    when = torch.zeros_like(speed, dtype=torch.int64)
+    collided, impact, final = torch.zeros_like(speed, dtype=torch.bool), torch.zeros_like(speed), speed
+    live, when = ~collided, torch.zeros_like(speed, dtype=torch.int64)
     state = model.start(len(speed), speed.device, set_speed_mps)
     for tick in range(ticks):
         scene = scene_of(tick, travelled, speed, accel)
-        inside = scene.valid & (scene.lateral_gap_m <= 0)
-        longest = scene.ego_size_m[:, :1] + scene.length_m
-        hits = inside & (scene.gap_m < 0) & (scene.gap_m > -longest)
-        new = hits.any(dim=1) & ~collided
+        beside = scene.valid & (scene.lateral_gap_m <= 0) & (scene.gap_m > -scene.ego_size_m[:, :1] - scene.length_m)
+        hits = beside & (scene.gap_m < 0)
+        new = live & hits.any(dim=1)
         closing = torch.where(hits, scene.ego_speed_mps[:, None] - scene.speed_mps, -torch.inf).amax(dim=1)
-        impact = torch.where(new, closing, impact)
-        when = torch.where(new, tick, when)
-        collided = collided | new
-        nearest = torch.where(inside & (scene.gap_m > -longest), scene.gap_m, torch.inf).amin(dim=1)
-        least = torch.where(collided, least, torch.minimum(least, nearest))
+        impact, when, collided = torch.where(new, closing, impact), torch.where(new, tick, when), collided | new
+        nearest = torch.where(beside, scene.gap_m, torch.inf).amin(dim=1)
+        least, final = torch.where(live, torch.minimum(least, nearest), least), torch.where(live, speed, final)
+        live = live & ~new if is_over is None else live & ~new & ~is_over(scene)
+        if not bool(live.any()):
+            break
         accel, state = model.step(state, scene, dt_s)
         travelled = travelled + speed * dt_s + 0.5 * accel * dt_s**2
         speed = (speed + accel * dt_s).clamp(min=0.0)
-    least = torch.where(collided, 0.0, least)
-    return DriveOutcome(collided, when, impact, least, speed)
+    return DriveOutcome(collided, when, impact, torch.where(collided, 0.0, least), final)
