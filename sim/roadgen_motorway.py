@@ -114,7 +114,7 @@ class _Carriageway:
         elif self._link is not None:
             self._connect_direct(road, lanes)
         if not self._last:
-            self._limit(road, to_m)
+            self._limit(road, lanes)
         self.at_m, self._last, self._link, self._slide = to_m, road, None, None
 
     def slide(self, lanes_from: int, lanes_to: int) -> None:
@@ -197,11 +197,9 @@ class _Carriageway:
     ) -> str:
         return lay_road(self.network, path, lanes, speed_mps or self.style.speed_mps, junction, before, after)
 
-    def _limit(self, road: str, length_m: float) -> None:
-        t = -self.style.inner_m(4) - self.style.shoulder_m
-        self.furniture.add_sign(
-            self.network.roads[road], "speed_limit", 0.3 * length_m, t, True, value=self.style.speed_mps
-        )
+    def _limit(self, id: str, lanes: int) -> None:
+        road, t = self.network.roads[id], -self.style.inner_m(lanes) - self.style.shoulder_m - 0.6
+        self.furniture.add_sign(road, "speed_limit", 0.3 * road.length_m, t, True, value=self.style.speed_mps)
 
 
 # --- Lanes ---
