@@ -144,7 +144,7 @@ class _Carriageway:
         link, before = RoadLink("junction", junction, ""), self._last
         path = _ramp(self.path.beside(self.at_m, -self.style.inner_m(lanes)), self.style, -1.0)
         ramp = self._add(path, _ramp_lanes(self.style, "offRamp", path.length_m), None, link, None, self.style.ramp_mps)
-        sign = -self.style.inner_m(1) - self.style.shoulder_m
+        sign = -self.style.width_m - self.style.shoulder_m - 0.6
         self.furniture.add_sign(self.network.roads[ramp], "speed_limit", 30.0, sign, True, value=self.style.ramp_mps)
         self._link = link
         self.stretch(self.path.length_m, lanes)
