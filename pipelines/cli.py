@@ -1,4 +1,4 @@
-"""The command line: `roadloop drive | render | train | evaluate | map | bench`.
+"""The command line: `roadloop drive | render | train | evaluate | map | bench | soak | scenario | suite`.
 
 Only light modules are imported here; torch, Warp and Ray load inside the command that needs them.
 """
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from pipelines.config_io import load_experiment
+from pipelines.scenario_commands import Scenario, Suite
 
 
 def _arg(metavar: str) -> Any:
@@ -214,6 +215,8 @@ COMMANDS = {
     "map": Map,
     "bench": Bench,
     "soak": Soak,
+    "scenario": Scenario,
+    "suite": Suite,
 }
 
 

@@ -1,0 +1,119 @@
+"""Play a batch of runs of a scenario with a driver, and judge every run."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.performance_models import PERFORMANCE_MODELS
+from pipelines.scenario_drivers import driven_entities, make_driver
+from pipelines.scenario_scores import Columns, Scores, lane_tick
+from pipelines.verdicts.lane_runs import LaneRun
+from pipelines.verdicts.r157 import Outcome, r157_verdict
+from sim.roads import RoadNetwork
+from sim.scenarios.batches import uniform
+from sim.scenarios.model import Scenario
+from sim.scenarios.player import Player
+from sim.scenarios.reading import network_of, read_scenario
+from sim.scenarios.values import Draw
+
+MAX_RECORDED = 1_000_000  # runs x ticks x entities of which the lane record is kept at once
+VERDICTS = {Outcome.PASSED: "passed", Outcome.FAILED: "avoidable", Outcome.UNPREVENTABLE: "unavoidable"}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How runs are played."""
+
+    agent: str = "none"
+    dt_s: float = 0.05
+    seconds: float = 120.0  # at most; a storyboard may end sooner
+    road_paths: tuple[Path, ...] = ()
+    judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
+
+    @property
+    def ticks(self) -> int:
+        return max(round(self.seconds / self.dt_s), 1)
+
+
+def sees_models(agent: str) -> bool:
+    """Whether a driver is told what kind of vehicle it sees, so that runs that differ in it cannot share a tree."""
+    return agent not in ("none", *PERFORMANCE_MODELS)
+
+
+def play_runs(path: Path, draw: Draw, terms: Terms) -> Columns:
+    """Play and judge all runs of a draw; columns in the order of its runs."""
+
+    def play(part: Draw) -> Columns:
+        scenario = read_scenario(path, part, terms.road_paths, merge_models=not sees_models(terms.agent))
+        return play_uniform(scenario, part, network_of(scenario, part), terms)
+
+    groups = uniform(draw, play)
+    rows = np.concatenate([runs for runs, _ in groups])
+    order = np.argsort(rows)
+    return {name: np.concatenate([columns[name] for _, columns in groups])[order] for name in groups[0][1]}
+
+
+def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> Columns:
+    """Play and judge runs that share one tree. Raises Mixed where they do not."""
+    ego = scenario.ego or scenario.entities[0].name
+    player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
+    driver = make_driver(terms.agent, player, ego, network)
+    scores = Scores(player, ego)
+    while True:
+        gaps, state = player.gaps(ego), player.state
+        scores.see(gaps, state)
+        if player.tick >= terms.ticks or bool((player.done | scores.collided).all()):
+            break
+        driver.advance(gaps, state)
+    ended = torch.where(player.done, player.end_tick, player.tick)
+    ended = torch.where(scores.collided, scores.collision_tick, ended)
+    reasons = np.array([reason or "time limit" for reason in player.end_reason], dtype=object)
+    columns = scores.columns(ended)
+    columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
+    return columns | _verdicts(scenario, draw, network, terms, scores.collided)
+
+
+def _verdicts(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, collided: Tensor) -> Columns:
+    """UN R157's verdict of every run: collisions are played again with a record of the lane, for the judges."""
+    verdict = np.full(draw.size, VERDICTS[Outcome.PASSED], dtype=object)
+    must_avoid = np.zeros(draw.size, dtype=bool)
+    prevented = np.full(draw.size, "", dtype=object)
+    rows = collided.nonzero()[:, 0].numpy()
+    step = max(MAX_RECORDED // (terms.ticks * len(scenario.entities)), 1)
+    for first in range(0, len(rows), step):
+        part = rows[first : first + step]
+        found = r157_verdict(_record(scenario, draw.take(part), network, terms), terms.judges)
+        # What touched in the world but not in the lane's coordinates has no verdict of the lane's.
+        outcome = [VERDICTS[Outcome(int(o))] if bool(c) else "unjudged" for o, c in zip(found.outcome, found.collided)]
+        verdict[part] = outcome
+        must_avoid[part] = found.must_avoid.numpy()
+        names = [[name for name in terms.judges if bool(found.preventable[name][run])] for run in range(len(part))]
+        prevented[part] = [" ".join(row) for row in names]
+    return {"verdict": verdict, "must_avoid": must_avoid, "prevented_by": prevented}
+
+
+def _record(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> LaneRun:
+    """The runs along the ego's lane, from first to last tick, the ego first."""
+    ego = scenario.ego or scenario.entities[0].name
+    player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
+    driver = make_driver(terms.agent, player, ego, network)
+    index = player.entities.index(ego)
+    ticks: list[LaneRun] = []
+    while True:
+        gaps, state = player.gaps(ego), player.state
+        tick = lane_tick(player, index, gaps, state)
+        over = player.done & (player.end_tick < player.tick)
+        ticks.append(replace(tick, valid=tick.valid & ~over[:, None, None]))
+        if player.tick >= terms.ticks or bool(player.done.all()):
+            break
+        driver.advance(gaps, state)
+    order = torch.tensor([index, *(e for e in range(len(player.entities.names)) if e != index)])
+    series = {
+        name: torch.cat([getattr(tick, name) for tick in ticks], dim=1)[:, :, order]
+        for name in ("s_m", "offset_m", "heading_rad", "speed_mps", "lateral_mps", "accel_mps2", "valid")
+    }
+    first = ticks[0]
+    return replace(first, size_m=first.size_m[:, order], front_axle_m=first.front_axle_m[:, order], **series)

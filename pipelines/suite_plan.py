@@ -1,0 +1,124 @@
+"""What a suite has to play: its runs, cut into chunks whose runs share one scenario tree."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.scenario_runs import Terms, sees_models
+from sim.scenarios.batches import uniform
+from sim.scenarios.distributions import Variation
+from sim.scenarios.reading import network_of, read_scenario
+from sim.scenarios.suites import expand
+from sim.scenarios.values import Draw
+
+CHUNK_RUNS = 4096
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; together with the files it decides every result."""
+
+    paths: tuple[Path, ...]
+    agent: str = "none"
+    dt_s: float = 0.05
+    seconds: float = 120.0
+    sample: int | None = None
+    seed: int = 0
+    road_paths: tuple[Path, ...] = ()
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(agent=self.agent, dt_s=self.dt_s, seconds=self.seconds, road_paths=self.road_paths)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Runs that are played together."""
+
+    variation: int
+    runs: NDArray[np.int64]  # in the variation's order
+
+    @property
+    def size(self) -> int:
+        return len(self.runs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a suite."""
+
+    request: Request
+    variations: tuple[Variation, ...]
+    chunks: tuple[Chunk, ...]
+    notes: tuple[str, ...]  # files found elsewhere
+
+    @property
+    def runs(self) -> int:
+        """How many runs are played."""
+        return sum(chunk.size for chunk in self.chunks)
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results, to tell whether a folder holds results of the same suite."""
+        request = self.request
+        return {
+            "format": 1,
+            "agent": request.agent,
+            "dt_s": request.dt_s,
+            "seconds": request.seconds,
+            "sample": request.sample,
+            "seed": request.seed,
+            "files": {str(v.file): [v.draw.size, v.discarded, _digest(v)] for v in self.variations},
+            "chunks": [chunk.size for chunk in self.chunks],
+        }
+
+
+def make_plan(request: Request) -> Plan:
+    """Expand, sample, and read every scenario once, so that what cannot be read is refused before the first run."""
+    if request.sample is not None and request.sample < 1:
+        raise ValueError(f"--sample: {request.sample} runs are too few; play at least one")
+    variations = tuple(expand(list(request.paths)))
+    notes: dict[str, None] = {}
+    chunks: list[Chunk] = []
+    for index, (variation, runs) in enumerate(zip(variations, _chosen(variations, request), strict=True)):
+        for group in _groups(variation, runs, request, notes):
+            parts = max(-(-len(group) // CHUNK_RUNS), 1)
+            chunks += [Chunk(index, part) for part in np.array_split(group, parts)]
+    if not chunks:
+        raise ValueError(f"{', '.join(map(str, request.paths))}: no run meets the constraints of its scenario")
+    return Plan(request, variations, tuple(chunks), tuple(notes))
+
+
+def _chosen(variations: tuple[Variation, ...], request: Request) -> list[NDArray[np.int64]]:
+    """The runs of each variation that are played: those that its constraints allow, or a sample of all of these."""
+    allowed = [np.flatnonzero(variation.allowed) for variation in variations]
+    total = sum(map(len, allowed))
+    if request.sample is None or request.sample >= total:
+        return allowed
+    picked = np.zeros(total, dtype=bool)
+    picked[np.random.default_rng(request.seed).choice(total, request.sample, replace=False)] = True
+    masks = np.split(picked, np.cumsum([len(runs) for runs in allowed])[:-1])
+    return [runs[mask] for runs, mask in zip(allowed, masks, strict=True)]
+
+
+def _groups(
+    variation: Variation, runs: NDArray[np.int64], request: Request, notes: dict[str, None]
+) -> Iterator[NDArray[np.int64]]:
+    def read(draw: Draw) -> None:
+        merge = not sees_models(request.agent)
+        scenario = read_scenario(variation.scenario, draw, request.road_paths, merge_models=merge)
+        network_of(scenario, draw)
+        notes.update(dict.fromkeys(scenario.notes))
+
+    for group, _ in uniform(variation.draw.take(runs), read):
+        yield runs[group]
+
+
+def _digest(variation: Variation) -> str:
+    """Of the files that a variation consists of, catalogs and roads excepted."""
+    content = variation.file.read_bytes() + variation.scenario.read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]
