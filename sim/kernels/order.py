@@ -11,6 +11,7 @@ from sim.kernels.lanes import (
     Lanes,
     lane_pose,
     nearest_on_storey,
+    nearest_sample,
     sample_at,
     sample_s,
 )
@@ -55,6 +56,43 @@ def lower_bound(sorted_key: wp.array2d(dtype=wp.int64), b: int, key: wp.int64) -
     return low
 
 
+@wp.func
+def height_near(lanes: Lanes, world_map: int, start: wp.vec2, end: wp.vec2, otherwise: float) -> float:
+    """Height of the lane nearest to `start` or, where none is near, to the first point on the way to `end` that has
+    one."""
+    for k in range(9):
+        sample = nearest_sample(lanes, world_map, start + (end - start) * (0.125 * float(k)), -1)
+        if sample >= 0:
+            return lanes.relief[sample][0]
+    return otherwise
+
+
+@wp.kernel
+def lift_people(
+    # World
+    lanes: Lanes,
+    map_index: wp.array(dtype=wp.int32),
+    first_person: int,
+    mask: wp.array(dtype=wp.bool),
+    walk_from_world_m: wp.array2d(dtype=wp.vec2),
+    walk_to_world_m: wp.array2d(dtype=wp.vec2),
+    # State
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    # Out
+    walk_z_m_out: wp.array2d(dtype=wp.vec2),
+):
+    """Height of both ends of every walk: that of the road there, of the ego's where none is near."""
+    b, p = wp.tid()
+    if not mask[b]:
+        return
+    start = walk_from_world_m[b, first_person + p]
+    end = walk_to_world_m[b, first_person + p]
+    ego_z = lanes.relief[lanes.sample_first[path_lane[b, 0][0]]][0]
+    walk_z_m_out[b, p] = wp.vec2(
+        height_near(lanes, map_index[b], start, end, ego_z), height_near(lanes, map_index[b], end, start, ego_z)
+    )
+
+
 @wp.kernel
 def enter_vehicles(
     # World
@@ -65,6 +103,9 @@ def enter_vehicles(
     wheelbase_m: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
     first_person: int,
+    walk_from_world_m: wp.array2d(dtype=wp.vec2),
+    walk_to_world_m: wp.array2d(dtype=wp.vec2),
+    walk_z_m: wp.array2d(dtype=wp.vec2),
     # State
     valid: wp.array2d(dtype=wp.bool),
     xy_world_m: wp.array2d(dtype=wp.vec2),
@@ -84,8 +125,8 @@ def enter_vehicles(
     entry_out: wp.array2d(dtype=wp.vec4),
     entry_key_out: wp.array2d(dtype=wp.int64),
 ):
-    """Box (centre x, y, cos, sin), body (length, width, z, speed) and x key of every actor; height and pitch, and lane
-    entries (s, speed, rear, front extent), of the vehicles.
+    """Box (centre x, y, cos, sin), body (length, width, z, speed) and x key of every actor; heights; pitch and lane
+    entries (s, speed, rear, front extent) of the vehicles.
 
     A vehicle enters its own lane and, while its body reaches over the edge, the lane beside it.
     """
@@ -109,7 +150,12 @@ def enter_vehicles(
         x_key_out[b, i] = ((wp.int64(x * 1000.0) + X_OFFSET_MM) << SLOT_BITS) | wp.int64(i)
         size = size_m[b, i]
         if i >= first_person:
-            body_out[b, i] = wp.vec4(size[0], size[1], z_world_m[b, i], speed_mps[b, i])
+            walk = walk_to_world_m[b, i] - walk_from_world_m[b, i]
+            share = wp.dot(xy - walk_from_world_m[b, i], walk) / wp.max(wp.dot(walk, walk), 1.0e-6)
+            ends = walk_z_m[b, i - first_person]
+            z = ends[0] + (ends[1] - ends[0]) * wp.clamp(share, 0.0, 1.0)
+            z_world_m[b, i] = z
+            body_out[b, i] = wp.vec4(size[0], size[1], z, speed_mps[b, i])
             continue
         rear = 0.5 * size[0] - half_base
         front = 0.5 * size[0] + half_base
