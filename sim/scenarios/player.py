@@ -13,6 +13,7 @@ the initial actions and one such tick of no length.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from sim.scenarios.values import Draw
 from sim.scenarios.xosc import read_xosc
 
 STOPPED, TIMED_OUT = "stop trigger", "duration"
+_DECIMALS = 6  # of expressions, as players hand them on as text: what sits on a trigger's edge depends on it
 _tables: list[RoadTables] = []  # of the last few networks
 _KEPT = 8
 
@@ -60,8 +62,10 @@ class Player:
         """
         if not dt_s > 0.0:
             raise ValueError(f"dt_s = {dt_s}: the time step must be positive")
+        draw = replace(draw, decimals=_DECIMALS)
         self.scenario, self.draw, self.dt_s, self.tick = scenario, draw, dt_s, 0
         self.network = network
+        self._clock_s = 0.0  # time as conditions see it: summed up tick by tick, as players do
         self._bodies = bodies = Bodies(scenario.entities, draw, None if network is None else _tabled(network))
         bodies.loose[:] = True
         self.entities = _cast(bodies)
@@ -125,7 +129,7 @@ class Player:
         """The state now; entities that have left the road's lanes are looked up on it."""
         bodies = self._bodies
         bodies.find(np.arange(bodies.road.size))
-        standing_s = np.where(bodies.standing, self.time_s - bodies.stood_since_s, 0.0)
+        standing_s = np.where(bodies.standing, self._clock_s - bodies.stood_since_s, 0.0)
         names = (
             "x_m", "y_m", "z_m", "heading_rad", "pitch_rad", "roll_rad", "speed_mps", "accel_mps2", "valid", "road",
             "lane", "s_m", "offset_m", "travelled_m",
@@ -167,7 +171,7 @@ class Player:
         if not live.any():
             return
         bodies, stage, dt = self._bodies, self._stage, self.dt_s
-        stage.time_s = self.time_s
+        stage.time_s = self._clock_s
         bodies.begin_tick()
         going = self._storyboard.step(live, dt)
         self._stop(live & ~going, STOPPED)
@@ -178,7 +182,8 @@ class Player:
         self._controllers.step(going, dt)
         self._trailers.follow(going)
         self.tick += 1
-        bodies.end_tick(going, self.time_s, dt)
+        self._clock_s += dt
+        bodies.end_tick(going, self._clock_s, dt)
         self._stop(going & (self.time_s > self._limit_s - SMALL), TIMED_OUT)
 
     def _cruise(self, live: Bools) -> None:
@@ -187,7 +192,10 @@ class Player:
         free = live & bodies.valid & ~bodies.moved & ~bodies.speed_taken & (np.abs(bodies.speed_mps) > SMALL)
         for trailer in self._trailers.pulled:
             free[trailer] = False
-        rows = np.flatnonzero(free)
+        # Whoever has stood at a road's end for a tick gives up.
+        stuck = free & bodies.at_end & (self._clock_s - bodies.ended_since_s > self.dt_s - SMALL)
+        bodies.speed_mps[stuck] = 0.0
+        rows = np.flatnonzero(free & ~stuck)
         if len(rows):
             bodies.advance(rows, bodies.speed_mps.ravel()[rows] * self.dt_s)
 

@@ -53,7 +53,7 @@ class _Cells:
     lanes: Floats  # t of the centre, width
     has_lane: Bools  # (m, lanes)
     drives: Bools  # (m, lanes) for driving
-    edges: Floats  # (m, 2, 4) t of the right and of the left edge
+    edges: Floats  # (m, 2, 4) t of the right and of the left edge; lanes of no kind do not count
     section: Ints  # (m, 2) of the right and of the left side
 
 
@@ -95,7 +95,7 @@ class RoadTables:
         return LanePlaces(value[:, 0], _slope(cubic[:, 0], u), value[:, 1], known & self._has_lane[cell, slot])
 
     def edges(self, road: Ints, s_m: Floats) -> tuple[Floats, Floats]:
-        """t of the right and of the left edge of roads at places (n,)."""
+        """t of the right and of the left edge of roads at places (n,), without lanes that are of no kind."""
         cell, u = self._cell(road, s_m)
         value = _value(self._edges[cell], u[:, None])
         return value[:, 0], value[:, 1]
@@ -273,7 +273,8 @@ def _cells(road: Road, reach: int) -> _Cells:
                 lanes[rows, lane + reach, 0], lanes[rows, lane + reach, 1] = centre, width
                 has[rows, lane + reach] = True
                 drives[rows, lane + reach] = lane != 0 and part.lanes[lane].kind in DRIVING_KINDS
-                edges[rows, side] = _hermite(out_a, dout_a, out_b, dout_b, length[rows])
+                if lane == 0 or part.lanes[lane].kind != "none":
+                    edges[rows, side] = _hermite(out_a, dout_a, out_b, dout_b, length[rows])
     return _Cells(start, line, lanes, has, drives, edges, section)
 
 

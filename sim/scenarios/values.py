@@ -24,6 +24,7 @@ Numbers = NDArray[np.float64]
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
 _MAX_LENGTH = 2000  # characters of an expression
 _MAX_DEPTH = 64  # references to references
+_SHORT = 0.01  # smaller results of expressions keep all their digits
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,13 @@ class Draw:
 
     size: int
     values: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (B,) float64, or object arrays of str
+    decimals: int | None = None  # of results of expressions, for players that hand them on as text; None: all
     # What declared values came to: many refer to the same, and a chain of doublings would else take forever.
     _known: dict[int, "tuple[Value, Any]"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def take(self, runs: NDArray[np.int64]) -> "Draw":
         """The draw of some of the runs."""
-        return Draw(len(runs), {name: column[runs] for name, column in self.values.items()})
+        return Draw(len(runs), {name: column[runs] for name, column in self.values.items()}, self.decimals)
 
     def split(self, parameters: frozenset[str]) -> list[NDArray[np.int64]]:
         """The runs grouped by the values of some parameters, groups in order of their first run."""
@@ -189,7 +191,7 @@ class Value:
 
         with np.errstate(all="ignore"):  # the result is checked instead
             try:
-                return _compiled(text)(lookup)
+                return _shortened(_compiled(text)(lookup), draw.decimals)
             except (SyntaxError, TypeError, RecursionError, OverflowError, ZeroDivisionError) as error:
                 reason = str(error) or type(error).__name__
                 raise ValueError(f"{self.where}: cannot evaluate {text!r}: {reason}") from None
@@ -242,6 +244,13 @@ class ByCase(Value):
 def constant(text: str | float, where: Where) -> Value:
     """A value that needs no parameters."""
     return Value(text if isinstance(text, str) else repr(text), where)
+
+
+def _shortened(result: Any, decimals: int | None) -> Any:
+    """Results with so many decimals, but for small ones, whose digits count."""
+    if decimals is None or isinstance(result, str):
+        return result
+    return np.where(np.abs(result) >= _SHORT, np.round(result, decimals), result)[()]
 
 
 def _as_number(text: str, where: Where) -> float:
