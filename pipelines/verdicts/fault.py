@@ -39,6 +39,7 @@ class Collisions:
     ego_speed_mps: Tensor  # (B, N) at the contact; 0 where there is none
     other_speed_mps: Tensor  # (B, N)
     impact_mps: Tensor  # (B, N) length of the difference of the velocities
+    closing_mps: Tensor  # (B, N) its part along the ego's heading, positive when the ego runs into the other
 
     def any_at_fault(self) -> Tensor:
         """Runs (B,) with a collision of the ego's making."""
@@ -68,6 +69,7 @@ def collisions(trace: Trace, off_lane: Tensor | None = None) -> Collisions:
     velocity = velocity_world_mps(trace)
     relative = velocity - velocity[:, :, EGO : EGO + 1]
     impact = torch.where(hit, torch.hypot(_at(relative[..., 0], before), _at(relative[..., 1], before)), 0.0)
+    closing = torch.where(hit, _at(-boxes.vx_mps, before), 0.0)
 
     contact = _kinds(trace, tick, ego_speed, other_speed, _at(front_overlap(boxes), tick))
     contact = torch.where(hit, contact, int(Contact.NONE))
@@ -81,6 +83,7 @@ def collisions(trace: Trace, off_lane: Tensor | None = None) -> Collisions:
         ego_speed_mps=ego_speed,
         other_speed_mps=other_speed,
         impact_mps=impact,
+        closing_mps=closing,
     )
 
 

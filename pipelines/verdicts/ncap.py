@@ -17,6 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipelines.verdicts.fault import Collisions
+from pipelines.verdicts.trace import EGO, Trace
+
 
 class Colour(IntEnum):
     """Colours from worst to best, in quarters of a point."""
@@ -37,6 +40,7 @@ IMPACT = (*CARS_AND_BIKES, *(f"{name} {light}" for name in DAY_AND_NIGHT for lig
 WARNED = ("CPLA day", "CPLA night", "CBLA")  # where a warning may count instead of braking
 SCENARIOS = (*IMPACT, *AVOIDANCE, *MITIGATION)
 
+MPS_TO_KPH = 3.6
 FCW_TTC_S = 1.7
 BAND_KPH = 10.0
 # The colour of the band right above 0, by test speed; each band of 10 km/h after it is one colour worse.
@@ -76,6 +80,31 @@ def measured_quantity(scenario: str, function: str = "AEB") -> str:
     if function == "FCW":
         return "fcw_ttc"
     return "v_impact" if name in AVOIDANCE else "v_reduction" if name in MITIGATION else "v_rel_impact"
+
+
+def measured_values(
+    scenario: str, trace: Trace, hits: Collisions, target: int = EGO + 1, function: str = "AEB"
+) -> Tensor:
+    """What runs (B,) of a scenario with the VUT as ego are scored by, in km/h, from their collisions with the target.
+
+    The relative impact speed is the closing speed along the VUT's heading. The speed reduction is that from the first
+    tick to the contact, or to the least speed where there is none.
+
+    Raises:
+        ValueError: no such scenario, or one scored by a warning, which a trace does not show.
+    """
+    quantity = measured_quantity(scenario, function)
+    if quantity == "fcw_ttc":
+        raise ValueError(
+            f"{scenario}: a trace does not show when the driver was given a warning; pass its TTC yourself"
+        )
+    if quantity == "v_rel_impact":
+        return MPS_TO_KPH * hits.closing_mps[:, target].clamp(min=0.0)
+    if quantity == "v_impact":
+        return MPS_TO_KPH * hits.ego_speed_mps[:, target]
+    speed = torch.where(trace.valid[:, :, EGO], trace.speed_mps[:, :, EGO].abs(), torch.inf)
+    last = torch.where(hits.hit[:, target], hits.ego_speed_mps[:, target], speed.amin(dim=1))
+    return MPS_TO_KPH * (speed[:, 0] - last).clamp(min=0.0)
 
 
 def band_colours(scenario: str, vut_kph: Tensor, value: Tensor, function: str = "AEB") -> Tensor:
