@@ -68,6 +68,7 @@ class Cruise:
         accel = 2.5 * share - share * (speed - self.set_mps)
         accel = accel - (1.0 - share) * (speed - np.minimum(self.set_mps, other))
         behind = np.maximum(0.0, speed + np.clip(accel, -down, up) * dt_s)
+        behind = np.minimum(behind, np.maximum(self.set_mps, speed))  # a gap that is long enough is not closed
         behind = np.where(gap < _STAND_M, 0.0, behind)
         resume = np.clip((self.set_mps - speed) * _RESUME * up, -down, _RESUME * up)
         alone = speed + resume * dt_s

@@ -281,7 +281,7 @@ def _walked(arcs: _Arcs, step_m: float, times: tuple[Floats, Floats] | None) -> 
     x, y, heading = (np.stack(column) for column in zip(*rows))
     s = np.minimum(np.arange(len(x))[:, None], steps) * step_m
     time = None if times is None else times[0] + s / np.maximum(total, _SMALL) * (times[1] - times[0])
-    return Curve(x, y, np.zeros_like(x), heading, s, total, given=False, time_s=time, step_m=step_m)
+    return Curve(x, y, np.zeros_like(x), heading, s, total, blend=True, time_s=time, step_m=step_m)
 
 
 def clothoid(heading: Floats, curvature: Floats, rate: Floats, length: Floats) -> tuple[Floats, Floats, Floats]:

@@ -27,7 +27,7 @@ _MAX_TRAILERS = 8
 def entities(read: Reader, root: Element) -> tuple[Entity, ...]:
     """All entities in file order, trailers that are defined inside their tractor right after it.
 
-    Fills `read.book.entities` and `read.book.selections`. A trailer whose name is taken is called TRACTOR_NAME.
+    Fills `read.book.entities` and `read.book.selections`. A trailer that is defined inside its tractor is called TRACTOR+.
     """
     parent = read.child(root, "Entities")
     found: list[Entity] = []
@@ -122,11 +122,7 @@ def _trailer(read: Reader, element: Element, tractor: str, found: list[Entity], 
         name = read.text(reference, "entityRef")
         # Only the name is known here; `_hitched` puts the entity in its place.
         return None if not name else _placeholder(name, read, reference)
-    defined = read.child(element, "Trailer")
-    name = read.text(defined, "name")
-    if any(entity.name == name for entity in found):
-        name = f"{tractor}_{name}"
-    return _add(read, defined, name, found, depth)
+    return _add(read, read.child(element, "Trailer"), f"{tractor}+", found, depth)
 
 
 def _placeholder(name: str, read: Reader, element: Element) -> Entity:

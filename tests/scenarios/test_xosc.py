@@ -102,9 +102,9 @@ def test_trailers_come_with_their_tractor(tmp_path):
     catalogs = f'<VehicleCatalog><Directory path="{DATA}/esmini/Catalogs/Vehicles"/></VehicleCatalog>'
     more = f"<CatalogLocations>{catalogs}</CatalogLocations>"
     found = read(tmp_path, scenario(entities=entities.format("semi_truck_with_extra_trailer"), more=more))
-    assert [entity.name for entity in found.entities] == ["Ego", "semi_trailer", "truck_trailer"]
-    assert found.entities[0].trailer.name == "semi_trailer"
-    assert found.entities[1].trailer.name == "truck_trailer"
+    assert [entity.name for entity in found.entities] == ["Ego", "Ego+", "Ego++"]
+    assert found.entities[0].trailer.name == "Ego+"
+    assert found.entities[1].trailer.name == "Ego++"
     assert number(found.entities[0].hitch_x) == 1.0 and number(found.entities[1].coupler_x) == 7.0
     alone = read(tmp_path, scenario(entities=entities.format("car_white"), more=more))
     assert alone.entities[0].trailer is None  # its TrailerRef is empty
