@@ -14,17 +14,18 @@ import yaml
 from configs.schema import RoadKind
 from sim.opendrive import read_opendrive
 from sim.roadgen import generate_road
-from sim.scenarios.conditions import Condition, SimulationTime, Trigger
+from sim.scenarios.conditions import Condition, EndOfRoad, EntityCondition, ReachPosition, Trigger
 from sim.scenarios.model import Action, Scenario, Story
 from sim.scenarios.places import SIGNS, JunctionChoice
-from sim.scenarios.values import Draw, Value, constant
+from sim.scenarios.positions import Position
+from sim.scenarios.values import Draw, Value, Where, constant
 from sim.scenarios.ways import Streets, Unfit
 from sim.scenarios.yaml_actions import weather
 from sim.scenarios.yaml_actors import EGO, initial, place_actors, read_entities, turns_of
 from sim.scenarios.yaml_criteria import read_criteria
 from sim.scenarios.yaml_parameters import Constraint, Declared, check_constraints, read_constraints, read_parameters
 from sim.scenarios.yaml_positions import Stage
-from sim.scenarios.yaml_story import read_story
+from sim.scenarios.yaml_story import leaving, read_story
 from sim.scenarios.yaml_tree import Entry, read_tree
 from sim.scenarios.yaml_triggers import Cues, trigger
 from sim.scenarios.yaml_values import Reading
@@ -32,6 +33,7 @@ from sim.scenarios.yaml_values import Reading
 KEYS = (
     "source", "parameters", "let", "constraints", "weather", "story", "task", "criteria",
 )  # fmt: skip
+GOAL_M = 4.0  # a run ends when the ego's reference point is this close to its goal
 MAX_SEEDS = 200  # tried to find roads that have the places of a scenario
 _ROAD_KINDS: tuple[RoadKind, ...] = RoadKind.__args__  # type: ignore[attr-defined]
 
@@ -115,6 +117,7 @@ class _Source:
         seconds = reading.number(task["seconds"], "time", 0.1, 3600.0) if "seconds" in task else constant(30.0, where)
         cues = Cues(stage, tuple(act.name for act in acts))
         ends = trigger(task["end"], cues) if "end" in task else ()
+        goal = stage.position(stage.site(task["goal"])) if "goal" in task else None
         return Scenario(
             name=self.path.stem,
             file=self.path,
@@ -125,13 +128,13 @@ class _Source:
             road_file=file,
             entities=tuple(entities.values()),
             init=tuple(init),
-            stories=(Story("story", acts),) if acts else (),
-            stop=(*_at_end(seconds), *ends),
+            stories=(Story("story", (*acts, *leaving(actors, EGO))),),
+            stop=(*_ego_done(goal, where), *ends),
             where=where,
             road_kind=kind,
             road_seed=seed,
             ego=EGO,
-            ego_goal=stage.position(stage.site(task["goal"])) if "goal" in task else None,
+            ego_goal=goal,
             duration_s=seconds,
             criteria=read_criteria(found["criteria"], reading, "goal" in task) if "criteria" in found else (),
         )
@@ -203,6 +206,9 @@ def _scalars_under(node: yaml.Node, key: str) -> Iterator[str]:
             yield from _scalars_under(value, key)
 
 
-def _at_end(seconds: Value) -> Trigger:
-    zero = constant(0.0, seconds.where)
-    return ((Condition("end", zero, "none", SimulationTime(seconds, "greaterOrEqual"), seconds.where),),)
+def _ego_done(goal: Position | None, where: Where) -> Trigger:
+    """The ego is at its goal, or where its road ends."""
+    zero, ego = constant(0.0, where), (constant(EGO, where),)
+    ends: list[EntityCondition] = [EndOfRoad(zero)]
+    ends += [ReachPosition(goal, constant(GOAL_M, where))] if goal is not None else []
+    return tuple((Condition(f"end_{i}", zero, "none", end, where, ego),) for i, end in enumerate(ends))

@@ -6,8 +6,8 @@ those in one mapping happen at once.
 
 from dataclasses import dataclass, replace
 
-from sim.scenarios.behaviours import Behaviour, Dynamics, FollowTrajectory, SpeedChange
-from sim.scenarios.conditions import Condition, ElementState, SimulationTime, Trigger
+from sim.scenarios.behaviours import Behaviour, DeleteEntity, Dynamics, FollowTrajectory, SpeedChange
+from sim.scenarios.conditions import Condition, ElementState, EndOfRoad, SimulationTime, Trigger
 from sim.scenarios.model import Act, Action, Event, Maneuver, ManeuverGroup
 from sim.scenarios.values import Value, constant
 from sim.scenarios.yaml_actions import ACTIONS, Doing, action, weather
@@ -42,6 +42,23 @@ def read_story(entry: Entry, stage: Stage, actors: dict[str, Actor]) -> tuple[Ac
             raise steps[i].error(f"the name {name!r} is taken by another step; choose another")
     cues = Cues(stage, tuple(names))
     return tuple(_act(name, step, keys, cues, actors) for name, step, keys in zip(names, steps, found))
+
+
+def leaving(actors: dict[str, Actor], ego: str) -> tuple[Act, ...]:
+    """Acts that take vehicles away where their road ends."""
+    found: list[Act] = []
+    for name, actor in actors.items():
+        if name == ego or actor.entity.kind != "vehicle":
+            continue
+        who, where = constant(name, actor.entity.where), actor.entity.where
+        zero, step = constant(0.0, where), f"{name}.leaves"
+        end = Condition(f"{step}.when", zero, "none", EndOfRoad(zero), where, (who,))
+        event = Event(
+            f"{step}.event", "parallel", constant("1", where), (Action(step, DeleteEntity(who), where),), None, where
+        )
+        group = ManeuverGroup(f"{step}.group", constant("1", where), (who,), False, (Maneuver(step, (event,)),), where)
+        found.append(Act(step, (group,), ((end,),), None, where))
+    return tuple(found)
 
 
 def _name(step: dict[str, Entry], index: int) -> str:
