@@ -15,6 +15,7 @@ import numpy as np
 
 from sim.lanelinks import LaneKey, join_lanes
 from sim.roads import DRIVING_KINDS, RoadNetwork
+from sim.scenarios.values import Where
 
 TURNS = ("left", "straight", "right", "back")
 _STRAIGHT_RAD, _BACK_RAD = math.radians(40.0), math.radians(150.0)
@@ -24,6 +25,16 @@ _IDEAL_RAD = {"left": math.pi / 2.0, "straight": 0.0, "right": -math.pi / 2.0, "
 
 class Unfit(ValueError):
     """The road has no such place; another one might."""
+
+    placed = False  # whether the message says where in the file the place is asked for
+
+    def at(self, where: Where) -> "Unfit":
+        """The same with the place in the file, unless it says one already."""
+        if self.placed:
+            return self
+        error = Unfit(f"{where}: {self}")
+        error.placed = True
+        return error
 
 
 @dataclass(frozen=True)

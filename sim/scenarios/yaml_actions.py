@@ -202,7 +202,7 @@ def _arrive(entry: Entry, doing: Doing) -> list[Behaviour]:
     try:
         own_m, other_m = crossing_m(stage.streets, *ways)
     except Unfit as error:
-        raise Unfit(f"{entry.where}: {error}") from None
+        raise error.at(entry.where) from None
     past = stage.reading.number(found["past"], "length", -200.0, 200.0) if "past" in found else None
     at = constant(own_m, entry.where)
     own = Site(site.way, at if past is None else combined(f"{own_m!r} + {inner(past)}", past))

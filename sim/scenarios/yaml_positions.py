@@ -69,7 +69,7 @@ class Stage:
         try:
             base = getattr(self, f"_{form}")(found, own, turns)
         except Unfit as error:
-            raise Unfit(f"{entry.where}: {error}") from None
+            raise error.at(entry.where) from None
         return self._details(entry, found, base)
 
     def _on(self, found: dict[str, Entry], own: Entity | None, turns: Sequence[str]) -> Site:
@@ -170,7 +170,11 @@ class Stage:
 
     def _index(self, way: Way, along: Value) -> int:
         """Which lane of the way a place is on. Raises Mixed where it is not the same in all runs."""
-        indices = {way.index_at(distance) for distance in np.unique(along.numbers(self.reading.draw)).tolist()}
+        distances = np.unique(along.numbers(self.reading.draw)).tolist()
+        try:
+            indices = {way.index_at(distance) for distance in distances}
+        except Unfit as error:
+            raise error.at(along.where) from None
         if len(indices) > 1:
             raise Mixed(along.parameters(self.reading.draw))
         return indices.pop()
