@@ -62,19 +62,24 @@ class _Boxes:
 
 
 def body_brushes(lanes: "MapLanes", curvature_1pm: Floats, conflicts: Conflicts) -> Brushes:
-    """Brushes between lanes that are neither in conflict anyway nor follow each other; curvature (P,)."""
+    """Brushes between lanes that do not follow each other, and for short vehicles are in no conflict; curvature (P,).
+
+    Conflicts are told for cars; long vehicles touch over a longer way.
+    """
     count = len(lanes.keys)
     first = lanes.sample_first[:-1]
     tight = np.maximum.reduceat(np.abs(curvature_1pm), first) > TIGHT_1PM
     diverge_m = _diverging(lanes)
-    apart = _related(lanes, conflicts)
+    told = _related(lanes)
+    owner = np.repeat(np.arange(count), np.diff(conflicts.first))
+    crossed = np.union1d(told, owner * count + conflicts.lane)
     boxes = [_boxes(lanes, body) for body in _BODIES]
     rows = []
     for mine in range(2):
         near_tight = _near_tight(lanes, boxes[mine], tight)
         for other in range(2):
             i, j = _close_pairs(boxes[mine], boxes[other], near_tight)
-            known = np.isin(boxes[mine].lane[i] * count + boxes[other].lane[j], apart)
+            known = np.isin(boxes[mine].lane[i] * count + boxes[other].lane[j], told if mine or other else crossed)
             i, j = i[~known], j[~known]
             touch = _touch(boxes[mine], i, _BODIES[mine], boxes[other], j, _BODIES[other])
             a, b = (boxes[mine], i[touch]), (boxes[other], j[touch])
@@ -127,15 +132,14 @@ def _near_tight(lanes: "MapLanes", boxes: _Boxes, tight: NDArray[np.bool_]) -> N
     return tight[boxes.lane] | (before[boxes.lane] & (to_end < 10.0)) | (behind[boxes.lane] & (boxes.s_m < 4.0))
 
 
-def _related(lanes: "MapLanes", conflicts: Conflicts) -> Ints:
-    """Codes a * L + b of pairs that are told elsewhere: the same lane, up to two lanes on, siblings, conflicts."""
+def _related(lanes: "MapLanes") -> Ints:
+    """Codes a * L + b of pairs in which one minds the other as its leader: the same lane, up to two on, siblings."""
     count, codes = len(lanes.keys), []
     for a, after in enumerate(lanes.successors):
         near = {a, *after, *(c for b in after for c in lanes.successors[b])}
         near |= {c for b in lanes.predecessors[a] for c in lanes.successors[b]}
         codes += [code for b in near for code in (a * count + b, b * count + a)]
-    owner = np.repeat(np.arange(count), np.diff(conflicts.first))
-    return np.unique(np.concatenate((np.array(codes, dtype=np.int64), owner * count + conflicts.lane)))
+    return np.unique(np.array(codes, dtype=np.int64))
 
 
 def _close_pairs(a: _Boxes, b: _Boxes, of_a: NDArray[np.bool_]) -> tuple[Ints, Ints]:

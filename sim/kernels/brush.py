@@ -49,11 +49,24 @@ def sibling_gap(
 
 
 @wp.func
+def arrival_s(gap: float, speed: float) -> float:
+    """When a vehicle is there if it goes on like this, or at a walking pace."""
+    return gap / wp.max(speed, 0.5)
+
+
+@wp.func
+def goes_first(other_s: float, other: int, my_s: float, me: int) -> bool:
+    """A strict order that both compute from the same figures."""
+    return other_s < my_s or (other_s == my_s and other < me)
+
+
+@wp.func
 def brush_gap(
     lanes: Lanes,
     b: int,
     me: int,
     s: float,
+    speed: float,
     length: float,
     waited_s: float,
     first_person: int,
@@ -65,7 +78,7 @@ def brush_gap(
 ) -> float:
     """Way to where the vehicle lets another one through a place too narrow for both; FAR_M where it may go on.
 
-    Who is in it or nearer to it goes first; one that stands before it is not waited for.
+    Who is in it or would be there sooner goes first.
     """
     stop = float(FAR_M)
     if waited_s > BRUSH_PATIENCE_S:
@@ -82,6 +95,7 @@ def brush_gap(
             if lanes.brush_kind[e] % 2 != mine or gap < -0.3 or gap > wp.min(BRUSH_AHEAD_M, stop):
                 continue
             other_lane = lanes.brush_lane[e]
+            my_s = arrival_s(gap, speed)
             j = lower_bound(sorted_key, b, lane_key(other_lane, span[2] - BRUSH_AHEAD_M, 0))
             while j < sorted_key.shape[1]:
                 key = sorted_key[b, j]
@@ -92,11 +106,22 @@ def brush_gap(
                 j = j + 1
                 other = slot % actors
                 is_long = wp.where(at[2] + at[3] > LONG_M, 1, 0)
-                if other == me or other >= first_person or lanes.brush_kind[e] / 2 != is_long:
-                    continue
-                other_gap = span[2] - at[0]
-                nearer = other_gap < gap or (other_gap == gap and other < me)
-                if other_gap <= 0.0 or (nearer and at[1] > 0.5):
-                    stop = wp.min(stop, gap)
+                if other != me and other < first_person and lanes.brush_kind[e] / 2 == is_long:
+                    if span[2] <= at[0] or goes_first(arrival_s(span[2] - at[0], at[1]), other, my_s, me):
+                        stop = wp.min(stop, gap)
+            if span[2] < BRUSH_AHEAD_M and stop > gap:
+                for q in range(lanes.predecessor_first[other_lane], lanes.predecessor_first[other_lane + 1]):
+                    before = lanes.predecessor[q]
+                    j = lower_bound(sorted_key, b, lane_key(before + 1, 0.0, 0)) - 1
+                    if j >= 0 and key_lane(sorted_key[b, j]) == before:
+                        slot = key_slot(sorted_key[b, j])
+                        at = entry[b, slot]
+                        other = slot % actors
+                        is_long = wp.where(at[2] + at[3] > LONG_M, 1, 0)
+                        there = lanes.meta[before][0] - at[0] + span[2]
+                        if slot < first_person and other != me and lanes.brush_kind[e] / 2 == is_long:
+                            if there < BRUSH_AHEAD_M and path_lane[b, other][1] == other_lane:
+                                if goes_first(arrival_s(there, at[1]), other, my_s, me):
+                                    stop = wp.min(stop, gap)
         offset += lanes.meta[lane][0]
     return stop

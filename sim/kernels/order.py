@@ -10,6 +10,7 @@ from sim.kernels.lanes import (
     STOREY_M,
     Lanes,
     lane_pose,
+    lane_project,
     nearest_on_storey,
     nearest_sample,
     sample_at,
@@ -189,7 +190,8 @@ def enter_vehicles(
             side = wp.where(lateral > 0.0, 0, 1)
             if lanes.side_valid[lane][side] == 1:
                 other = lanes.side_lane[lane][side]
-                s_other = s * lanes.meta[other][0] / lanes.meta[lane][0]
+                # Where it really is: in curves, lanes' arc lengths are not proportional.
+                s_other = lane_project(lanes, other, s * lanes.meta[other][0] / lanes.meta[lane][0], xy)[0]
                 entry_out[b, second] = wp.vec4(s_other, speed, rear, front)
                 second_key = lane_key(other, s_other, second)
         z_world_m[b, i] = z

@@ -16,6 +16,7 @@ JAYWALK_SHARE = wp.constant(0.1)  # walks along the pavement
 CROSSWALK_NEAR_M = wp.constant(150.0)  # people use crosswalks this close to the ego's start while there are some
 CORNER_M = wp.constant(6.0)  # who does not use a crosswalk keeps this far from turning traffic
 ABREAST_M = wp.constant(0.8)  # between members of a group
+WIDE_LIMIT_MPS = wp.constant(17.0)  # nor several lanes of traffic faster than this
 CROSSING_LIMIT_MPS = wp.constant(25.5)  # nobody crosses faster roads on foot
 
 
@@ -162,7 +163,9 @@ def spawn_people(
                     left = wp.vec2(-wp.sin(pose[2]), wp.cos(pose[2]))
                     center = wp.vec2(pose[0] + left[1] * abreast, pose[1] - left[0] * abreast)
                     usable = True
-                    fast = lanes.meta[lanes.sample_lane[sample]][2] > CROSSING_LIMIT_MPS
+                    lane = lanes.sample_lane[sample]
+                    several = lanes.side_valid[lane][0] + lanes.side_valid[lane][1] > 0
+                    fast = lanes.meta[lane][2] > wp.where(several, WIDE_LIMIT_MPS, CROSSING_LIMIT_MPS)
             if usable:
                 to_left = kerb_distance(lanes, world_map, center, left)
                 to_right = kerb_distance(lanes, world_map, center, -left)

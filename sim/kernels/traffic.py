@@ -9,7 +9,7 @@ import warp as wp
 
 from sim.kernels.brush import brush_gap, sibling_gap
 from sim.kernels.junction import FAR_M, junction_gap
-from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, sample_at
+from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, lane_pose, lane_project, sample_at
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 
 wp.set_module_options({"enable_backward": False})
@@ -157,7 +157,10 @@ def lane_change_gain(
     if lanes.side_valid[lane][side] == 0:
         return -FAR_M
     other = lanes.side_lane[lane][side]
-    there = s * lanes.meta[other][0] / lanes.meta[lane][0]
+    # Beside the own place: in curves, lanes' arc lengths are not proportional.
+    pose = lane_pose(lanes, lane, s)
+    guess = s * lanes.meta[other][0] / lanes.meta[lane][0]
+    there = lane_project(lanes, other, guess, wp.vec2(pose[0], pose[1]))[0]
     at = lower_bound(sorted_key, b, lane_key(other, there, 0))
     accel = idm_free(speed, desired, character[0], character[1])
     slot = next_entry(b, me, at, other, sorted_key, actors)
@@ -293,7 +296,7 @@ def plan_traffic(
         )
         next_committed_out[b, i] = int(junction[1])
         brush = brush_gap(
-            lanes, b, i, s, front + rear, wait, first_person, actors, sorted_key, entry, path_lane, path_valid
+            lanes, b, i, s, speed, front + rear, wait, first_person, actors, sorted_key, entry, path_lane, path_valid
         )
         stop_gap = wp.min(junction[0], brush)
         stop = idm_follow(speed, stop_gap, 0.0, accel, decel, 0.5, STOP_GAP_M)
