@@ -23,7 +23,7 @@ _STILL_MPS = 1e-3
 _DEFAULT_LIMITS = {"vehicle": (100.0, 10.0, 10.0)}  # speed, acceleration, deceleration where a file gives none
 _NO_LIMITS = (math.inf, math.inf, math.inf)
 _FLOATS = (
-    "x_m", "y_m", "z_m", "heading_rad", "pitch_rad", "roll_rad", "turn_rad", "s_m", "offset_m", "t_m",
+    "curvature_1pm", "x_m", "y_m", "z_m", "heading_rad", "pitch_rad", "roll_rad", "turn_rad", "s_m", "offset_m", "t_m",
     "speed_mps", "accel_mps2", "vx_mps", "vy_mps", "ax_mps2", "ay_mps2", "travelled_m",
     "_old_x", "_old_y", "_old_vx", "_old_vy", "_old_speed", "stood_since_s", "ended_since_s", "off_since_s",
 )  # fmt: skip
@@ -54,6 +54,7 @@ class Bodies:
         self.watch_edges = False  # somebody asks who is off the road
         self.clock_s = 0.0
 
+    curvature_1pm: Floats  # of the reference line, where they are on it
     x_m: Floats
     y_m: Floats
     z_m: Floats
@@ -121,44 +122,58 @@ class Bodies:
 
     def along(self, rows: Ints, distance_m: Floats) -> Floats:
         """The change of s (n,) that makes bodies move by distances (n,) over ground."""
-        assert self.tables is not None
-        _, _, _, curvature = self.tables.line(self.road.ravel()[rows], self.s_m.ravel()[rows])
-        stretch = 1.0 - curvature * self.t_m.ravel()[rows]
+        stretch = 1.0 - self.curvature_1pm.ravel()[rows] * self.t_m.ravel()[rows]
         return distance_m / np.where(stretch > SMALL, stretch, 1.0)
 
     def shift(self, rows: Ints, ds_m: Floats) -> None:
         """Move bodies that are on roads by ds (n,), over joints too; they stop where their road ends."""
         tables = self.tables
         assert tables is not None
-        road, lane, s = self.road.ravel()[rows], self.lane.ravel()[rows], self.s_m.ravel()[rows]
+        road, s = self.road.ravel()[rows], self.s_m.ravel()[rows]
         after = s + ds_m
         length = tables.length_m[road]
-        beyond = (after > length) | (after < 0.0)
+        inside = np.clip(after, 0.0, length)
         self.at_end.ravel()[rows] = False
-        self.lane.ravel()[rows] = tables.carried(road, lane, s, np.clip(after, 0.0, length))
-        self.s_m.ravel()[rows] = np.clip(after, 0.0, length)
-        for i in np.flatnonzero(beyond):
+        if tables.sectioned:
+            self.lane.ravel()[rows] = tables.carried(road, self.lane.ravel()[rows], s, inside)
+        self.s_m.ravel()[rows] = inside
+        for i in np.flatnonzero(inside != after):
             self._cross(int(rows[i]), float(after[i] - length[i] if after[i] > length[i] else after[i]))
         self._at_loose_end(rows)
-        self._leave_vanished(rows)
-        self.settle(rows)
+        self.settle(rows, keep=False)
 
-    def settle(self, rows: Ints) -> None:
-        """Work out world poses from road, lane, s, offset and turn."""
+    def settle(self, rows: Ints, keep: bool = True) -> None:
+        """Work out world poses from road, lane, s, offset and turn.
+
+        Unless told to `keep` it, who is in a lane that has narrowed to nothing goes on in the middle of the nearest.
+        """
         tables = self.tables
         assert tables is not None
-        road, s = self.road.ravel()[rows], self.s_m.ravel()[rows]
-        place = tables.lane(road, self.lane.ravel()[rows], s)
-        t = place.t_m + self.offset_m.ravel()[rows]
-        x, y, z, heading, pitch, roll = tables.pose(road, s, t)
-        turn = self.turn_rad.ravel()[rows]
-        if not tables.flat[road].all():
+        road, lane, s = self.road.ravel()[rows], self.lane.ravel()[rows], self.s_m.ravel()[rows]
+        line, place = tables.place(road, lane, s)
+        offset, turn = self.offset_m.ravel()[rows], self.turn_rad.ravel()[rows]
+        t = place.t_m + offset
+        gone = (place.width_m < SMALL) & (lane != 0)
+        if not keep and gone.any() and self._leave(rows[gone], t[gone]):
+            self.settle(rows)
+            return
+        x, y, z, heading, pitch, roll = tables.pose_beside(road, s, t, line)
+        if tables.hilly:
             pitch, roll = _turned(pitch, roll, turn)
-        columns = (t, x, y, z, wrap_rad(heading + np.arctan(place.slope) + turn), pitch, roll)
-        names = ("t_m", "x_m", "y_m", "z_m", "heading_rad", "pitch_rad", "roll_rad")
+        columns = (t, x, y, z, wrap_rad(heading + np.arctan(place.slope) + turn), pitch, roll, line[3])
+        names = ("t_m", "x_m", "y_m", "z_m", "heading_rad", "pitch_rad", "roll_rad", "curvature_1pm")
         for name, column in zip(names, columns):
             getattr(self, name).ravel()[rows] = column
         self.loose.ravel()[rows] = False
+
+    def _leave(self, rows: Ints, t: Floats) -> bool:
+        """Put bodies whose lane has vanished into the middle of the lanes nearest to t; whether there were any."""
+        assert self.tables is not None
+        lane = self.lane.ravel()[rows]
+        found = self.tables.lane_at(self.road.ravel()[rows], self.s_m.ravel()[rows], t)
+        moved = found != lane
+        self.lane.ravel()[rows[moved]], self.offset_m.ravel()[rows[moved]] = found[moved], 0.0
+        return bool(moved.any())
 
     def find(self, rows: Ints) -> None:
         """Find the places on roads of bodies that were moved in the world."""
@@ -173,13 +188,10 @@ class Bodies:
         x, y = self.x_m.ravel()[rows], self.y_m.ravel()[rows]
         road, s, t = locate(tables, x, y, self.road.ravel()[rows], self.s_m.ravel()[rows])
         lane = tables.lane_at(road, s, t)
-        place = tables.lane(road, lane, s)
-        _, _, _, heading, _, _ = tables.pose(road, s, t)
-        course = heading + np.arctan(place.slope)
-        for name, column in zip(
-            ("road", "lane", "s_m", "t_m", "offset_m", "turn_rad"),
-            (road, lane, s, t, t - place.t_m, wrap_rad(self.heading_rad.ravel()[rows] - course)),
-        ):
+        line, place = tables.place(road, lane, s)
+        turn = wrap_rad(self.heading_rad.ravel()[rows] - line[2] - np.arctan(place.slope))
+        names = ("road", "lane", "s_m", "t_m", "offset_m", "turn_rad", "curvature_1pm")
+        for name, column in zip(names, (road, lane, s, t, t - place.t_m, turn, line[3])):
             getattr(self, name).ravel()[rows] = column
         self.loose.ravel()[rows] = False
 
@@ -252,19 +264,6 @@ class Bodies:
                 here = self.tables.roads[road[i]]
                 if (here.predecessor if end == START else here.successor) is None:
                     self.at_end.ravel()[rows[i]] = True
-
-    def _leave_vanished(self, rows: Ints) -> None:
-        """Where a lane has narrowed to nothing, its bodies go on in the middle of the nearest lane."""
-        tables = self.tables
-        assert tables is not None
-        road, lane, s = self.road.ravel()[rows], self.lane.ravel()[rows], self.s_m.ravel()[rows]
-        place = tables.lane(road, lane, s)
-        gone = np.flatnonzero((~place.valid | (place.width_m < SMALL)) & (lane != 0))
-        if len(gone):
-            found = tables.lane_at(road[gone], s[gone], place.t_m[gone] + self.offset_m.ravel()[rows[gone]])
-            there = found != lane[gone]
-            self.lane.ravel()[rows[gone[there]]] = found[there]
-            self.offset_m.ravel()[rows[gone[there]]] = 0.0
 
     # --- Ticks ---
 

@@ -67,6 +67,8 @@ class RoadTables:
         self.length_m = np.array([road.length_m for road in self.roads])
         self.right_hand = np.array([road.right_hand for road in self.roads])
         self.flat = np.array([_is_flat(road) for road in self.roads])
+        self.hilly = not self.flat.all()
+        self.sectioned = any(len(road.sections) > 1 for road in self.roads)
         self.in_junction = np.array([road.junction is not None for road in self.roads])
         self._lanes = max((abs(id) for road in self.roads for part in road.sections for id in part.lanes), default=1)
         self._many = np.array([len(road.sections) > 1 for road in self.roads])
@@ -87,12 +89,22 @@ class RoadTables:
     def lane(self, road: Ints, lane: Ints, s_m: Floats) -> LanePlaces:
         """Lanes at places (n,); lane 0 is the middle line."""
         cell, u = self._cell(road, s_m)
+        return self._lanes_in(cell, lane, u)
+
+    def _lanes_in(self, cell: Ints, lane: Ints, u: Floats) -> LanePlaces:
         slot = lane + self._lanes
         known = (slot >= 0) & (slot <= 2 * self._lanes)
         slot = np.where(known, slot, self._lanes)
         cubic = self._lane[cell, slot]
         value = _value(cubic, u[:, None])
         return LanePlaces(value[:, 0], _slope(cubic[:, 0], u), value[:, 1], known & self._has_lane[cell, slot])
+
+    def place(self, road: Ints, lane: Ints, s_m: Floats) -> tuple[tuple[Floats, Floats, Floats, Floats], LanePlaces]:
+        """`line` and `lane` at once."""
+        cell, u = self._cell(road, s_m)
+        value = _value(self._line[cell], u[:, None])
+        line = value[:, 0], value[:, 1], value[:, 2], _slope(self._line[cell, 2], u)
+        return line, self._lanes_in(cell, lane, u)
 
     def edges(self, road: Ints, s_m: Floats) -> tuple[Floats, Floats]:
         """t of the right and of the left edge of roads at places (n,), without lanes that are of no kind."""
@@ -102,15 +114,20 @@ class RoadTables:
 
     def pose(self, road: Ints, s_m: Floats, t_m: Floats) -> tuple[Floats, ...]:
         """Places on roads (n,) as x, y, z, heading of the line, pitch and roll of the surface, each (n,)."""
-        x, y, heading, _ = self.line(road, s_m)
-        cos, sin = np.cos(heading), np.sin(heading)
+        return self.pose_beside(road, s_m, t_m, self.line(road, s_m))
+
+    def pose_beside(
+        self, road: Ints, s_m: Floats, t_m: Floats, line: tuple[Floats, Floats, Floats, Floats]
+    ) -> tuple[Floats, ...]:
+        """`pose` where the line is known."""
+        x, y, heading, _ = line
         zero = np.zeros_like(x)
-        found = (x - t_m * sin, y + t_m * cos, zero, heading, zero.copy(), zero.copy())
-        for index in np.unique(road[~self.flat[road]]):
+        found = (x - t_m * np.sin(heading), y + t_m * np.cos(heading), zero, heading, zero.copy(), zero.copy())
+        for index in np.unique(road[~self.flat[road]]) if self.hilly else ():
             rows = np.flatnonzero(road == index)
             here = self.roads[index]
-            line = _Line(self, int(index))
-            pose = Stations(line, here.elevation, here.superelevation, here.reliefs, s_m[rows]).pose(t_m[rows])
+            known = _Line(self, int(index))
+            pose = Stations(known, here.elevation, here.superelevation, here.reliefs, s_m[rows]).pose(t_m[rows])
             columns = (*pose.xyz_world_m.T, pose.heading_world_rad, pose.pitch_rad, pose.roll_rad)
             for target, column in zip(found, columns):
                 target[rows] = column
@@ -129,7 +146,7 @@ class RoadTables:
 
     def carried(self, road: Ints, lane: Ints, before_m: Floats, after_m: Floats) -> Ints:
         """What lanes (n,) are called further along their roads, as links between sections say."""
-        if not self._many[road].any():
+        if not self.sectioned or not self._many[road].any():
             return lane
         side = (lane > 0).astype(np.int64)
         first, last = (self._section[self._cell(road, s)[0], side] for s in (before_m, after_m))
