@@ -16,7 +16,7 @@ from pipelines.verdicts.trace import EGO, Trace, box_centre_world_m, heading, ve
 
 @dataclass(frozen=True)
 class RelativeBoxes:
-    """Every actor in the frame of the ego's box (x forward, y left, origin in its middle), (B, T, N) unless said."""
+    """Every actor in the frame of the ego's box (x forward, y left, origin in its middle), (B, T, N) here."""
 
     x_m: Tensor
     y_m: Tensor
@@ -24,7 +24,7 @@ class RelativeBoxes:
     vy_mps: Tensor
     cos: Tensor  # of the heading relative to the ego's
     sin: Tensor
-    half_m: Tensor  # (B, 1, N, 2) half length and width
+    half_m: Tensor  # (B, 1, N, 2) half lengths and widths
     ego_half_m: Tensor  # (B, 1, 1, 2)
     valid: Tensor  # (B, T, N) both exist; never for the ego itself
 
@@ -37,30 +37,43 @@ class RelativeBoxes:
         return self.sin.abs() * self.half_m[..., 0] + self.cos.abs() * self.half_m[..., 1]
 
 
-def relative_boxes(trace: Trace, lag: int = 0) -> RelativeBoxes:
-    """The others of the same tick, or of `lag` ticks later (earlier if negative), seen from the ego."""
-    centre = box_centre_world_m(trace)
-    velocity = velocity_world_mps(trace)
-    ego = [centre[:, :, EGO], velocity[:, :, EGO], trace.yaw_world_rad[:, :, EGO], trace.valid[:, :, EGO]]
-    others = [centre, velocity, trace.yaw_world_rad, trace.valid]
-    if lag > 0:
-        ego, others = [part[:, :-lag] for part in ego], [part[:, lag:] for part in others]
-    elif lag < 0:
-        ego, others = [part[:, -lag:] for part in ego], [part[:, :lag] for part in others]
-    offset, motion = others[0] - ego[0][:, :, None], others[1] - ego[1][:, :, None]
-    ahead = heading(ego[2])[:, :, None]
-    turn = heading(others[2] - ego[2][:, :, None])
-    valid = others[3] & ego[3][..., None]
+def relative_boxes(trace: Trace) -> RelativeBoxes:
+    """The others as the ego sees them at every tick."""
+    centre, velocity, yaw = box_centre_world_m(trace), velocity_world_mps(trace), trace.yaw_world_rad
+    valid = trace.valid & trace.valid[:, :, EGO : EGO + 1]
     valid[:, :, EGO] = False
+    half_m = 0.5 * trace.size_m[:, None, :, :2]
+    return boxes_between(
+        offset_world_m=centre - centre[:, :, EGO : EGO + 1],
+        motion_world_mps=velocity - velocity[:, :, EGO : EGO + 1],
+        ego_yaw_rad=yaw[:, :, EGO : EGO + 1],
+        yaw_rad=yaw,
+        ego_half_m=half_m[:, :, EGO : EGO + 1],
+        half_m=half_m,
+        valid=valid,
+    )
+
+
+def boxes_between(
+    offset_world_m: Tensor,
+    motion_world_mps: Tensor,
+    ego_yaw_rad: Tensor,
+    yaw_rad: Tensor,
+    ego_half_m: Tensor,
+    half_m: Tensor,
+    valid: Tensor,
+) -> RelativeBoxes:
+    """Boxes by middle and velocity relative to the ego (..., 2), headings (...) and half extents (..., 2)."""
+    ahead, turn = heading(ego_yaw_rad), heading(yaw_rad - ego_yaw_rad)
     return RelativeBoxes(
-        x_m=offset[..., 0] * ahead[..., 0] + offset[..., 1] * ahead[..., 1],
-        y_m=offset[..., 1] * ahead[..., 0] - offset[..., 0] * ahead[..., 1],
-        vx_mps=motion[..., 0] * ahead[..., 0] + motion[..., 1] * ahead[..., 1],
-        vy_mps=motion[..., 1] * ahead[..., 0] - motion[..., 0] * ahead[..., 1],
+        x_m=offset_world_m[..., 0] * ahead[..., 0] + offset_world_m[..., 1] * ahead[..., 1],
+        y_m=offset_world_m[..., 1] * ahead[..., 0] - offset_world_m[..., 0] * ahead[..., 1],
+        vx_mps=motion_world_mps[..., 0] * ahead[..., 0] + motion_world_mps[..., 1] * ahead[..., 1],
+        vy_mps=motion_world_mps[..., 1] * ahead[..., 0] - motion_world_mps[..., 0] * ahead[..., 1],
         cos=turn[..., 0],
         sin=turn[..., 1],
-        half_m=0.5 * trace.size_m[:, None, :, :2],
-        ego_half_m=0.5 * trace.size_m[:, None, EGO : EGO + 1, :2],
+        half_m=half_m,
+        ego_half_m=ego_half_m,
         valid=valid,
     )
 

@@ -112,17 +112,25 @@ def parabola(values: Tensor, ticks: Tensor, dt_s: float, window_s: float, deriva
 
 
 def _fit(values: Tensor, ticks: Tensor, samples: int, dt_s: float, derivative: int) -> Tensor:
-    """As `parabola`, for runs that all use windows of the same number of samples."""
-    tick = torch.arange(values.shape[1], device=values.device)[None]
-    last = (ticks[:, None] - 1).clamp(min=samples - 1)
-    tick = torch.minimum(tick.expand(len(values), -1), last)
-    first = torch.minimum((tick - samples // 2).clamp(min=0), last - (samples - 1))
+    """As `parabola`, for runs that all use windows of the same number of samples, none longer than the run."""
     weights = _weights(samples, dt_s, derivative).to(values)
-    total = torch.zeros_like(values)
-    # One sample of the window after the other: T x samples numbers a run would not fit in memory for a suite.
+    middle, windows = samples // 2, values.shape[1] - samples + 1
+    result = torch.zeros_like(values)
+    inside = torch.zeros_like(values[:, :windows])
     for sample in range(samples):
-        total += weights[tick - first, sample] * values.gather(1, first + sample)
-    return total
+        inside += weights[middle, sample] * values[:, sample : sample + windows]
+    result[:, middle : middle + windows] = inside
+    # The first and the last window also serve the ticks between their middles and the ends of the run.
+    sample = torch.arange(samples, device=values.device)[None]
+    for start, places in [(torch.zeros_like(ticks), range(middle)), (ticks - samples, range(middle + 1, samples))]:
+        window = values.gather(1, start[:, None] + sample)
+        for place in places:
+            # Summed in order, sample by sample: a matrix product's bits would depend on the number of runs.
+            fitted = torch.zeros_like(window[:, 0])
+            for each in range(samples):
+                fitted += weights[place, each] * window[:, each]
+            result.scatter_(1, (start + place)[:, None], fitted[:, None])
+    return result
 
 
 def _weights(samples: int, dt_s: float, derivative: int) -> Tensor:

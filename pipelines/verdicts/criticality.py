@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from agents.safety_distances import rss_lateral_m, rss_longitudinal_m
-from pipelines.verdicts.boxes import RelativeBoxes, contact_window_s, overlap, relative_boxes
-from pipelines.verdicts.trace import EGO, Trace
+from pipelines.verdicts.boxes import RelativeBoxes, boxes_between, contact_window_s, overlap, relative_boxes
+from pipelines.verdicts.trace import EGO, Trace, box_centre_world_m, by_chunks
 
 TTC_THRESHOLD_S = 1.5  # of TET and TIT
 AVAILABLE_DECEL_MPS2 = 8.0  # of BTN: dry asphalt
 PET_HORIZON_S = 5.0
-CHUNK = 1 << 21  # entries (runs x ticks x actors) worked on at once
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,40 @@ def pet_s(trace: Trace, horizon_s: float = PET_HORIZON_S) -> Tensor:
     boxes overlap, so it comes out in whole ticks and at most two ticks too long.
     """
     pet = torch.full((trace.runs, trace.actors), math.inf, dtype=torch.float64, device=trace.speed_mps.device)
+    centre = box_centre_world_m(trace)
     for lag in range(min(int(horizon_s / trace.dt_s + 1e-9), trace.ticks - 1) + 1):
-        for sign in (1, -1) if lag else (1,):
-            met = overlap(relative_boxes(trace, sign * lag)).any(dim=1)
-            pet = torch.where(met, pet.clamp(max=lag * trace.dt_s), pet)
+        for ego_first in (True, False):
+            met = _met_after(trace, centre, lag, ego_first, torch.isinf(pet))
+            pet = torch.where(met, lag * trace.dt_s, pet)
     return pet
+
+
+def _met_after(trace: Trace, centre: Tensor, lag: int, ego_first: bool, wanted: Tensor) -> Tensor:
+    """Which wanted pairs (B, N) have boxes that overlap if the later one's are taken `lag` ticks afterwards."""
+    early, late = slice(None, trace.ticks - lag), slice(lag, None)
+    own, other = (early, late) if ego_first else (late, early)
+    offset = centre[:, other] - centre[:, own, EGO : EGO + 1]
+    half_m = 0.5 * trace.size_m[..., :2]
+    reach_m = torch.hypot(half_m[..., 0], half_m[..., 1])
+    reach_m = (reach_m + reach_m[:, EGO : EGO + 1])[:, None]
+    # Most pairs of ticks are far apart: the exact test is for those whose circles overlap.
+    near = (offset[..., 0] ** 2 + offset[..., 1] ** 2 < reach_m**2) & wanted[:, None]
+    near = near & trace.valid[:, other] & trace.valid[:, own, EGO : EGO + 1]
+    near[:, :, EGO] = False
+    run, tick, actor = near.nonzero(as_tuple=True)
+    boxes = boxes_between(
+        offset_world_m=offset[run, tick, actor],
+        motion_world_mps=torch.zeros_like(offset[run, tick, actor]),
+        ego_yaw_rad=trace.yaw_world_rad[:, own, EGO][run, tick],
+        yaw_rad=trace.yaw_world_rad[:, other][run, tick, actor],
+        ego_half_m=half_m[run, EGO],
+        half_m=half_m[run, actor],
+        valid=torch.ones_like(run, dtype=torch.bool),
+    )
+    touching = overlap(boxes)
+    met = torch.zeros_like(wanted)
+    met[run[touching], actor[touching]] = True
+    return met
 
 
 def ttc_sweep_s(boxes: RelativeBoxes) -> Tensor:
@@ -124,12 +152,7 @@ def criticality(
     trace: Trace, ttc_threshold_s: float = TTC_THRESHOLD_S, available_mps2: float = AVAILABLE_DECEL_MPS2
 ) -> Criticality:
     """All measures but PET, which needs pairs of ticks, of every run."""
-    step = max(CHUNK // (trace.ticks * trace.actors), 1)
-    parts = [
-        _criticality(trace.map(lambda x, first=first: x[first : first + step]), ttc_threshold_s, available_mps2)
-        for first in range(0, trace.runs, step)
-    ]
-    return Criticality(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts))))
+    return by_chunks(trace, lambda part, _: _criticality(part, ttc_threshold_s, available_mps2))
 
 
 def _criticality(trace: Trace, threshold_s: float, available_mps2: float) -> Criticality:

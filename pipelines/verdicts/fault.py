@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipelines.verdicts.boxes import front_overlap, overlap, relative_boxes
-from pipelines.verdicts.trace import EGO, Trace, heading, velocity_world_mps
+from pipelines.verdicts.trace import EGO, Trace, by_chunks, heading, velocity_world_mps
 
 STOPPED_MPS = 0.05
 BEHIND_DEG = 150.0  # a middle seen at more than this from the ego's heading is behind it
@@ -57,6 +57,10 @@ def collisions(trace: Trace, off_lane: Tensor | None = None) -> Collisions:
     to keep to its lane, so that lateral contacts are never its fault. Speeds are those of the tick before the contact,
     which a simulator that stops cars on contact has not touched yet; of the contact itself at the first tick.
     """
+    return by_chunks(trace, lambda part, rows: _collisions(part, None if off_lane is None else off_lane[rows]))
+
+
+def _collisions(trace: Trace, off_lane: Tensor | None) -> Collisions:
     boxes = relative_boxes(trace)
     touching = overlap(boxes)
     hit = touching.any(dim=1)

@@ -6,11 +6,16 @@ it and of explicit arguments; the ego is actor 0.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 EGO = 0
+CHUNK = 1 << 17  # entries (runs x ticks x actors) worked on at once: arrays that stay in a core's cache
+
+
+Verdict = TypeVar("Verdict")
 
 
 @dataclass(frozen=True)
@@ -105,3 +110,16 @@ def heading(yaw_rad: Tensor) -> Tensor:
 def box_centre_world_m(trace: Trace) -> Tensor:
     """Middle of each actor's box (B, T, N, 2)."""
     return trace.xy_world_m + heading(trace.yaw_world_rad) * trace.centre_offset_m[:, None, :, None]
+
+
+def by_chunks(trace: Trace, judge: Callable[[Trace, slice], Verdict]) -> Verdict:
+    """A dataclass of tensors (B, ...) that `judge` makes of a few runs at a time, joined along the runs.
+
+    `judge` is given part of the trace and which of its runs these are. It takes no less time to judge all at once, but
+    a great deal of memory.
+    """
+    step = max(CHUNK // max(trace.ticks * trace.actors, 1), 1)
+    pieces = [slice(first, first + step) for first in range(0, max(trace.runs, 1), step)]
+    parts = [judge(trace.map(lambda x, rows=rows: x[rows]), rows) for rows in pieces]
+    columns = zip(*(vars(part).values() for part in parts))
+    return type(parts[0])(*(torch.cat(column) for column in columns))
