@@ -52,7 +52,7 @@ class Drive(Common):
     map: File = None
     """OpenDRIVE file to drive on."""
     road: Annotated[str | None, _arg("KIND")] = None
-    """Generated road to drive on: town, rural, highway or any."""
+    """Generated road to drive on: town, urban, rural, hills, highway, motorway, crossing, roundabout or any."""
     agent: Annotated[str | None, _arg("ppo|classical|random|PATH")] = None
     """Who drives (default ppo)."""
     perception: Annotated[str | None, _arg("detector|oracle|PATH")] = None
@@ -155,7 +155,13 @@ class Evaluate(Common):
 class Map(Common):
     """Say what an OpenDRIVE map uses and what is amiss in it; write its driving lanes as CSV, draw it as PNG."""
 
-    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.xodr")]
+    file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.xodr")] = None
+    road: Annotated[str | None, _arg("KIND")] = None
+    """A kind of generated road instead of a file: crossing, motorway, roundabout, urban, ..."""
+    seed: Whole = None
+    """Which of the generated roads (default 0)."""
+    export: File = None
+    """Where to write the map as OpenDRIVE 1.8."""
     csv: File = None
     """Where to write the lane centres."""
     png: File = None
@@ -164,7 +170,10 @@ class Map(Common):
     """Add to the CSV the lanes that follow where traffic leaves the section: road:section:lane;road:section:lane."""
 
     def run(self) -> None:
-        _job("map_job").describe_map(self.file, self.csv, self.png, self.successors)
+        source = self.file if self.road is None else (self.road, self.seed or 0)
+        if (self.file is None) == (self.road is None) or (self.road is None and self.seed is not None):
+            raise ValueError("give either a map FILE.xodr or --road KIND, with --seed N where you like")
+        _job("map_job").describe_map(source, self.csv, self.png, self.successors, self.export)
 
 
 @dataclasses.dataclass(kw_only=True)
