@@ -1,12 +1,13 @@
 """Look-ups by position: which lane samples are near, and how far the edge of the drivable surface is."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.geometry import Floats
+from sim.geometry import Floats, groups
 from sim.roads import DRIVING_KINDS, LaneStrip, RoadNetwork
 
 CELL_M = 8.0
@@ -39,10 +40,13 @@ class EdgeMap:
 
 
 def sample_grid(xy_world_m: Floats, width_m: Floats, step_m: Floats) -> SampleGrid:
-    """Sort samples (P, 2) with lane widths (P,) and spacings (P,) into cells."""
+    """Sort samples (P, 2) with lane widths (P,) and spacings (P,) into cells; ValueError where they span too much."""
     reach = np.hypot(0.5 * width_m, 0.5 * step_m) + REACH_M
     origin = np.floor((xy_world_m - reach[:, None]).min(axis=0) / CELL_M) * CELL_M
     shape = np.floor(((xy_world_m + reach[:, None]).max(axis=0) - origin) / CELL_M).astype(np.int64) + 1
+    if int(shape[0]) * int(shape[1]) > _MAX_CELLS // 16:
+        size = " x ".join(f"{count * CELL_M:.0f}" for count in shape)
+        raise ValueError(f"the map spans {size} m, too much for its grid of {CELL_M:g} m cells; use a part of it")
     low = np.floor((xy_world_m - reach[:, None] - origin) / CELL_M).astype(np.int64)
     high = np.floor((xy_world_m + reach[:, None] - origin) / CELL_M).astype(np.int64)
     cells, samples = [], []
@@ -77,27 +81,36 @@ def edge_map(network: RoadNetwork, cell_m: float) -> EdgeMap:
     distance = np.full((rows, columns), -CLIP_M, dtype=np.float32)
     pixel = cell_m / _FINE
     quads, patches = np.concatenate([_quads(strip, origin, pixel) for strip in strips]), _holes(strips, origin, pixel)
-    quad_low, quad_high = quads.min(axis=1), quads.max(axis=1)
     margin = int(CLIP_M / pixel) + 2
-    for top in range(0, rows, _TILE):
-        for left in range(0, columns, _TILE):
-            high, wide = min(_TILE, rows - top), min(_TILE, columns - left)
-            low = np.array([left, top]) * _FINE - margin
-            size = np.array([wide, high]) * _FINE + 2 * margin
-            near = ((quad_low <= (low + size) << _SHIFT) & (quad_high >= low << _SHIFT)).all(axis=1)
-            if not near.any():
-                continue
-            # Only as much of the tile as the lanes and the clipped distance beside them take.
-            first = np.maximum((left, top), (quad_low[near].min(axis=0) >> _SHIFT) // _FINE - margin // _FINE - 1)
-            last = np.minimum(
-                (left + wide, top + high), (quad_high[near].max(axis=0) >> _SHIFT) // _FINE + margin // _FINE + 2
+    for (left, top), near in _tiles(quads, margin):
+        # Only as much of the tile as the lanes and the clipped distance beside them take.
+        reach = margin // _FINE + 1
+        first = np.maximum((left, top), (near.min(axis=(0, 1)) >> _SHIFT) // _FINE - reach)
+        last = np.minimum((left + _TILE, top + _TILE), (near.max(axis=(0, 1)) >> _SHIFT) // _FINE + reach + 1)
+        last = np.minimum(last, (columns, rows))
+        if (last > first).all():
+            fine = _signed_pixels(
+                [*near, *patches], first * _FINE - margin, (last - first) * _FINE + 2 * margin, margin
             )
-            if (last > first).all():
-                fine = _signed_pixels(
-                    [*quads[near], *patches], first * _FINE - margin, (last - first) * _FINE + 2 * margin, margin
-                )
-                distance[first[1] : last[1], first[0] : last[0]] = fine * pixel
+            distance[first[1] : last[1], first[0] : last[0]] = fine * pixel
     return EdgeMap(origin, np.clip(distance, -CLIP_M, CLIP_M))
+
+
+def _tiles(quads: NDArray[np.int32], margin: int) -> Iterator[tuple[tuple[int, int], NDArray[np.int32]]]:
+    """First column and row of the cells of each tile that quadrilaterals reach within the margin, and those."""
+    size = _TILE * _FINE
+    low = ((quads.min(axis=1) >> _SHIFT) - margin) // size
+    high = ((quads.max(axis=1) >> _SHIFT) + margin + 1) // size
+    low = np.maximum(low, 0).astype(np.int64)
+    keys, members = [], []
+    for dy in range(int((high - low)[:, 1].max()) + 1):
+        for dx in range(int((high - low)[:, 0].max()) + 1):
+            rows = np.flatnonzero((low + (dx, dy) <= high).all(axis=1))
+            keys.append((low[rows, 1] + dy) * 2**31 + low[rows, 0] + dx)
+            members.append(rows)
+    member = np.concatenate(members)
+    for key, rows in groups(np.concatenate(keys)):
+        yield (key % 2**31 * _TILE, key // 2**31 * _TILE), quads[np.sort(member[rows])]
 
 
 def _quads(strip: LaneStrip, origin: Floats, pixel_m: float) -> NDArray[np.int32]:

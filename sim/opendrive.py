@@ -25,7 +25,7 @@ _TYPE_MPS = {"motorway": 110 / 3.6, "rural": 80 / 3.6, "town": 50 / 3.6, "lowSpe
 _MAX_NETWORK_M = 2e7
 _MAX_LANE_M = 2e6
 _MAX_JUNCTION_M = 1e4
-_MAX_EDGE_M = 1000.0  # from the reference line
+_MAX_EDGE_M = 500.0  # from the reference line
 _MAX_COORDINATE_M = 1e8
 _MAX_BANK_RAD = 1.0
 
