@@ -53,7 +53,7 @@ def test_every_command_has_help(roadloop, command):
         (["render", "--workers", "-2"], ["workers", "-2"]),
         (["drive", "--seconds", "0"], ["sim.seconds"]),
         (["drive", "--weather", "snow"], ["weather", "snow"]),
-        (["drive", "--road", "motorway"], ["road.kind", "motorway"]),
+        (["drive", "--road", "canal"], ["road.kind", "canal"]),
         (["drive", "--road", "town", "--map", "x.xodr"], ["--map", "--road"]),
         (["drive", "--config", "absent.yaml"], ["absent.yaml", "smoke"]),
         (["drive", "--config", "smoke", "--agent", "nobody"], ["agent", "nobody", "classical"]),
