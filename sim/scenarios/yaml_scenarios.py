@@ -5,7 +5,8 @@ because named places are looked up on them; what the road cannot offer is an err
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import yaml
 from configs.schema import RoadKind
 from sim.opendrive import read_opendrive
 from sim.roadgen import generate_road
+from sim.scenarios.batches import uniform
 from sim.scenarios.conditions import Condition, EndOfRoad, EntityCondition, ReachPosition, Trigger
 from sim.scenarios.model import Action, Scenario, Story
 from sim.scenarios.places import SIGNS, JunctionChoice
@@ -34,6 +36,7 @@ KEYS = (
     "source", "parameters", "let", "constraints", "weather", "story", "task", "criteria",
 )  # fmt: skip
 GOAL_M = 4.0  # a run ends when the ego's reference point is this close to its goal
+MAX_CORNERS = 256
 MAX_SEEDS = 200  # tried to find roads that have the places of a scenario
 _ROAD_KINDS: tuple[RoadKind, ...] = RoadKind.__args__  # type: ignore[attr-defined]
 
@@ -80,7 +83,7 @@ class _Source:
         check_constraints(self.constraints, draw)
 
     def scenario(self) -> Scenario:
-        road = self.found["road"].mapping(optional=("kind", "seed", "pick", "map", "arms", "sign"))
+        road = self.road()
         if ("kind" in road) == ("map" in road):
             raise self.found["road"].error("either `kind` (of a generated road) or `map` (an OpenDRIVE file) is needed")
         if "map" in road:
@@ -97,6 +100,9 @@ class _Source:
             text = yaml.serialize(self.root.node, Dumper=yaml.SafeDumper)
             seed = picked_seed(self.path, text, kind, self.reading.integer(road["pick"], 0, MAX_SEEDS))
         return self.on(road_streets(kind, seed), road, None, kind, constant(str(seed), self.found["road"].where))
+
+    def road(self) -> dict[str, Entry]:
+        return self.found["road"].mapping(optional=("kind", "seed", "pick", "map", "arms", "sign"))
 
     def on(
         self, streets: Streets, road: dict[str, Entry], file: Path | None, kind: str | None, seed: Value | None
@@ -146,15 +152,18 @@ class _Source:
             sides=frozenset(name for name in _scalars_under(self.root.node, "on") if name.startswith("from_")),
         )
 
-    def probes(self) -> Iterator[Draw]:
-        """The file's own values, and with each parameter in turn at either end of what a sweep does to it."""
-        yield Draw(1)
-        for declared in self.declared:
-            for text in dict.fromkeys((declared.values[0], declared.values[-1])):
-                kind: type = float if declared.parameter.kind == "double" else object
-                draw = Draw(1, {declared.parameter.name: np.array([text], dtype=object).astype(kind)})
-                if all(constraint.holds(draw)[0] for constraint in self.constraints):
-                    yield draw
+    def corners(self) -> Draw:
+        """The file's own values, and the corners of the space that its sweep covers, as far as constraints allow."""
+        columns = [np.array(d.values, dtype=object)[[0, -1]] for d in self.declared]
+        names = [d.parameter.name for d in self.declared]
+        rows = np.array(list(islice(product(*columns), MAX_CORNERS)), dtype=object).reshape(-1, len(names))
+        rows = np.concatenate((np.array([[d.parameter.value.source for d in self.declared]], dtype=object), rows))
+        kinds = (float if d.parameter.kind == "double" else object for d in self.declared)
+        draw = Draw(len(rows), {name: rows[:, i].astype(kind) for i, (name, kind) in enumerate(zip(names, kinds))})
+        allowed = np.ones(draw.size, dtype=bool)
+        for constraint in self.constraints:
+            allowed &= constraint.holds(draw)
+        return draw.take(np.flatnonzero(allowed))
 
 
 # --- Roads ---
@@ -179,12 +188,10 @@ def picked_seed(path: Path, text: str, kind: RoadKind, pick: int) -> int:
     `text` is the file's content, so that a change is noticed. ValueError where too few of the first seeds fit.
     """
     root, fits, problem = read_tree(path), 0, ""
+    corners = _Source(path, root, Draw(1)).corners()
     for seed in range(MAX_SEEDS):
         try:
-            for draw in _Source(path, root, Draw(1)).probes():
-                source = _Source(path, root, draw)
-                road = source.found["road"].mapping(optional=("kind", "seed", "pick", "map", "arms", "sign"))
-                source.on(road_streets(kind, seed), road, None, kind, None)
+            uniform(corners, partial(_on_generated, path, root, road_streets(kind, seed)))
         except Unfit as error:
             problem = str(error)
             continue
@@ -192,6 +199,11 @@ def picked_seed(path: Path, text: str, kind: RoadKind, pick: int) -> int:
             return seed
         fits += 1
     raise ValueError(f"{path.name}: only {fits} of {MAX_SEEDS} {kind} roads have what is asked for; {problem}")
+
+
+def _on_generated(path: Path, root: Entry, streets: Streets, draw: Draw) -> Scenario:
+    source = _Source(path, root, draw)
+    return source.on(streets, source.road(), None, None, None)
 
 
 def _scalars_under(node: yaml.Node, key: str) -> Iterator[str]:
