@@ -64,7 +64,8 @@ class ChangeSpeed:
         if self.other is not None:
             transition.aim(runs, target)
         speed, top = bodies.speed_mps[e], bodies.max_speed_mps[e]
-        up, down = bodies.max_accel_mps2[e] * dt_s, bodies.max_decel_mps2[e] * dt_s
+        with np.errstate(invalid="ignore"):  # at time 0 an absent limit, infinite, meets a tick of no length
+            up, down = bodies.max_accel_mps2[e] * dt_s, bodies.max_decel_mps2[e] * dt_s
         over = (transition.range > 0.0) & transition.complete
         transition.step(runs & ~over, dt_s)
         planned = transition.value()
