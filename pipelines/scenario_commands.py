@@ -64,7 +64,7 @@ class Suite(Playing):
     """Seed of the sample."""
     workers: Annotated[int, _arg("N")] = 0
     """Ray workers; 0 plays in this process."""
-    seconds: Annotated[float, _arg("S")] = 120.0
+    seconds: Annotated[float, _arg("S")] = 400.0
     """End a run after this much simulated time, should its storyboard not end before."""
     out: Annotated[Path | None, _arg("DIR")] = None
     """Folder for the results (default runs/suite-...); an interrupted suite given the same folder goes on."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_drivers import driven_entities, make_driver
@@ -29,7 +29,7 @@ class Terms:
 
     agent: str = "none"
     dt_s: float = 0.05
-    seconds: float = 120.0  # at most; a storyboard may end sooner
+    seconds: float = 400.0  # at most; a storyboard may end sooner
     road_paths: tuple[Path, ...] = ()
     judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
 
@@ -65,23 +65,25 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     while True:
         gaps, state = player.gaps(ego), player.state
         scores.see(gaps, state)
-        if player.tick >= terms.ticks or bool((player.done | scores.collided).all()):
+        if player.tick >= terms.ticks or bool((player.done.numpy() | scores.collided).all()):
             break
         driver.advance(gaps, state)
-    ended = torch.where(player.done, player.end_tick, player.tick)
-    ended = torch.where(scores.collided, scores.collision_tick, ended)
+    ended = np.where(player.done.numpy(), player.end_tick.numpy(), player.tick)
+    ended = np.where(scores.collided, scores.collision_tick, ended)
     reasons = np.array([reason or "time limit" for reason in player.end_reason], dtype=object)
     columns = scores.columns(ended)
     columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
     return columns | _verdicts(scenario, draw, network, terms, scores.collided)
 
 
-def _verdicts(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, collided: Tensor) -> Columns:
+def _verdicts(
+    scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, collided: NDArray[np.bool_]
+) -> Columns:
     """UN R157's verdict of every run: collisions are played again with a record of the lane, for the judges."""
     verdict = np.full(draw.size, VERDICTS[Outcome.PASSED], dtype=object)
     must_avoid = np.zeros(draw.size, dtype=bool)
     prevented = np.full(draw.size, "", dtype=object)
-    rows = collided.nonzero()[:, 0].numpy()
+    rows = np.flatnonzero(collided)
     step = max(MAX_RECORDED // (terms.ticks * len(scenario.entities)), 1)
     for first in range(0, len(rows), step):
         part = rows[first : first + step]

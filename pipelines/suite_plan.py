@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from pipelines.scenario_runs import Terms, sees_models
 from sim.scenarios.batches import uniform
+from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.distributions import Variation
+from sim.scenarios.model import Scenario
 from sim.scenarios.reading import network_of, read_scenario
 from sim.scenarios.suites import expand
 from sim.scenarios.values import Draw
 
 CHUNK_RUNS = 4096
+TICK_RUNS = 400  # runs that cost as much per tick as the tick itself
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Request:
     paths: tuple[Path, ...]
     agent: str = "none"
     dt_s: float = 0.05
-    seconds: float = 120.0
+    seconds: float = 400.0
     sample: int | None = None
     seed: int = 0
     road_paths: tuple[Path, ...] = ()
@@ -85,9 +88,8 @@ def make_plan(request: Request) -> Plan:
     notes: dict[str, None] = {}
     chunks: list[Chunk] = []
     for index, (variation, runs) in enumerate(zip(variations, _chosen(variations, request), strict=True)):
-        for group in _groups(variation, runs, request, notes):
-            parts = max(-(-len(group) // CHUNK_RUNS), 1)
-            chunks += [Chunk(index, part) for part in np.array_split(group, parts)]
+        for group, expected_s in _groups(variation, runs, request, notes):
+            chunks += [Chunk(index, np.sort(group[part])) for part in _parts(expected_s)]
     if not chunks:
         raise ValueError(f"{', '.join(map(str, request.paths))}: no run meets the constraints of its scenario")
     return Plan(request, variations, tuple(chunks), tuple(notes))
@@ -107,15 +109,53 @@ def _chosen(variations: tuple[Variation, ...], request: Request) -> list[NDArray
 
 def _groups(
     variation: Variation, runs: NDArray[np.int64], request: Request, notes: dict[str, None]
-) -> Iterator[NDArray[np.int64]]:
-    def read(draw: Draw) -> None:
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Runs that share a tree, and for how long each of them is expected to play."""
+
+    def read(draw: Draw) -> NDArray[np.float64]:
         merge = not sees_models(request.agent)
         scenario = read_scenario(variation.scenario, draw, request.road_paths, merge_models=merge)
         network_of(scenario, draw)
         notes.update(dict.fromkeys(scenario.notes))
+        return _expected_s(scenario, draw, request.seconds)
 
-    for group, _ in uniform(variation.draw.take(runs), read):
-        yield runs[group]
+    for group, expected_s in uniform(variation.draw.take(runs), read):
+        yield runs[group], expected_s
+
+
+def _expected_s(scenario: Scenario, draw: Draw, seconds: float) -> NDArray[np.float64]:
+    """When the stop trigger fires by time alone, or the limit."""
+    expected = np.full(draw.size, seconds)
+    for group in scenario.stop or ():
+        tests = [condition.test for condition in group]
+        if all(isinstance(test, SimulationTime) for test in tests):
+            times = [test.value.numbers(draw) for test in tests if isinstance(test, SimulationTime)]
+            expected = np.minimum(expected, np.max(times, axis=0))
+    return expected
+
+
+def _parts(expected_s: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Cut runs into chunks of like length, so that few wait for the longest of their chunk.
+
+    Runs are sorted by length and halved, at the place that saves most, as long as that saves time: a chunk's tick costs
+    as much as `TICK_RUNS` runs before any of them moves.
+    """
+    left, done = [np.argsort(expected_s, kind="stable")], []
+    while left:
+        part = left.pop()
+        length = expected_s[part]  # ascending
+        before = np.arange(1, len(part))
+        whole = length[-1] * (len(part) + TICK_RUNS)
+        halves = length[:-1] * (before + TICK_RUNS) + length[-1] * (len(part) - before + TICK_RUNS)
+        if len(halves) and halves.min() < whole:
+            cut = int(halves.argmin()) + 1
+        elif len(part) > CHUNK_RUNS:
+            cut = len(part) // 2
+        else:
+            done.append(part)
+            continue
+        left += [part[cut:], part[:cut]]
+    return done
 
 
 def _digest(variation: Variation) -> str:
