@@ -48,7 +48,8 @@ HUMAN_PERCEPTION_S = 0.4  # and a lead's braking after this time
 HUMAN_CRITICAL_HEADWAY_S = 2.0  # a lead that brakes hard is a danger within this headway (esmini's reading)
 HARD_BRAKING_MPS2 = 5.0
 
-REG157_LATERAL_SAFE_M = 0.5  # a front wheel 0.3 m inside a 3.5 m lane, beside a car 1.9 m wide in its middle
+REG157_LATERAL_SAFE_M = 0.5
+REG157_INTRUSION_M = 0.3  # past the marking: the same beside a car 1.9 m wide in a lane of 3.5 m
 REG157_DETECTION_M = 46.0
 
 # Following and cruising, the part that the regulation leaves open
@@ -206,13 +207,15 @@ def performance_model(name: str, follow: bool = True, **constants: float) -> Per
 
 
 def _assess_reg157(model: PerformanceModel, view: View, dt_s: float) -> Danger:
-    """Must avoid: within 0.5 m of the corridor, and the gap is the last at which reaction and braking suffice.
+    """Must avoid: it has come into the lane, and the gap is the last at which reaction and braking suffice.
 
-    For a lead at constant speed that is TTC <= v_rel / (2 b) + reaction; for one that brakes the same with both
-    stopping distances.
+    In the lane is what is 0.3 m past the marking, or within 0.5 m of the ego's corridor. For a lead at constant speed
+    the last gap is TTC <= v_rel / (2 b) + reaction; for one that brakes the same with both stopping distances.
     """
     scene, speed, closing = view.scene, view.speed_mps, view.closing_mps
-    relevant = view.ahead & (scene.lateral_gap_m <= REG157_LATERAL_SAFE_M)
+    inside_m = (0.5 * scene.lane_width_m - REG157_INTRUSION_M)[:, None] + 0.5 * scene.width_m
+    intruded = (scene.lateral_offset_m.abs() <= inside_m) | (scene.lateral_gap_m <= REG157_LATERAL_SAFE_M)
+    relevant = view.ahead & intruded
     late_s = model.reaction_s + dt_s
     twice_brake = 2 * model.max_decel_mps2
     approaching = relevant & (closing > 0)

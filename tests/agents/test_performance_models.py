@@ -162,7 +162,11 @@ def test_nobody_reacts_to_an_empty_road_or_to_what_is_invalid_beside_or_behind(n
 
 
 def test_reg157_sees_46_m_far_and_half_a_metre_beside_its_corridor():
+    """Half a metre beside a car 1.9 m wide is 0.3 m inside a lane of 3.5 m; in a wider lane that is sooner."""
     model = performance_model("reg157", follow=False)
+    wide = scene([30.0] * 2, [5.0] * 2, [0.0] * 2, lateral_gap_m=[0.74, 0.76])
+    _, state = model.step(model.start(2), replace(wide, lane_width_m=wide.lane_width_m + 0.5), DT_S)
+    assert state.alarmed.tolist() == [True, False]
     view = scene([30.0] * 4, [45.9, 46.1, 5.0, 5.0], [0.0] * 4, lateral_gap_m=[0.0, 0.0, 0.49, 0.51])
     _, state = model.step(model.start(4), view, DT_S)
     assert state.alarmed.tolist() == [True, False, True, False]

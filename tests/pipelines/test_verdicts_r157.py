@@ -39,12 +39,14 @@ def test_the_moment_of_intrusion():
 
 
 @settings(max_examples=6, deadline=None)
-@given(st.floats(3.0, 15.0), st.floats(0.8, 1.8), st.booleans())
-def test_reg157_avoids_exactly_what_must_be_avoided(closing, lateral, follow):
+@given(st.floats(3.0, 15.0), st.floats(0.8, 1.8), st.sampled_from([(3.5, 1.9), (3.75, 2.0), (3.5, 1.7)]), st.booleans())
+def test_reg157_avoids_exactly_what_must_be_avoided(closing, lateral, widths, follow):
+    lane_m, car_m = widths
     line = closing / 12 + 0.35
     ttc = line + torch.linspace(-0.2, 0.2, 41, dtype=torch.float64)
-    model = performance_model("reg157", follow=follow, **FAR)
-    crash = cut_in_outcome(model, 30.0, 30.0 - closing, gap_for_ttc(ttc, closing, lateral), lateral, dt_s=0.01).collided
+    gap = (ttc + (lane_m / 2 - car_m / 2 + 0.3) / lateral) * closing
+    model, size = performance_model("reg157", follow=follow, **FAR), {"lane_width_m": lane_m, "width_m": car_m}
+    crash = cut_in_outcome(model, 30.0, 30.0 - closing, gap, lateral, dt_s=0.01, **size).collided
     assert bool(crash[ttc < line - 0.02].all())
     assert not bool(crash[ttc > line + 0.02].any())
 
