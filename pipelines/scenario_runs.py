@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.performance_models import PERFORMANCE_MODELS
+from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
 from pipelines.scenario_drivers import driven_entities, make_driver
 from pipelines.scenario_scores import Columns, Scores, lane_tick
 from pipelines.verdicts.lane_runs import LaneRun
@@ -62,9 +63,12 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
     driver = make_driver(terms.agent, player, ego, network)
     scores = Scores(player, ego)
+    watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria else None
     while True:
         gaps, state = player.gaps(ego), player.state
         scores.see(gaps, state)
+        if watch is not None:
+            watch.see(state)
         if player.tick >= terms.ticks or bool((player.done.numpy() | scores.collided).all()):
             break
         driver.advance(gaps, state)
@@ -73,6 +77,7 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     reasons = np.array([reason or "time limit" for reason in player.end_reason], dtype=object)
     columns = scores.columns(ended)
     columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
+    columns |= criteria_columns(watch.judgements(ended) if watch is not None else (), draw.size)
     return columns | _verdicts(scenario, draw, network, terms, scores.collided)
 
 
