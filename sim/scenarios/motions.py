@@ -208,8 +208,8 @@ class Bodies:
         """Let bodies belong to the lane that they are in, where they are."""
         tables = self.tables
         assert tables is not None
-        road, s, t = (a.ravel()[rows] for a in (self.road, self.s_m, self.t_m))
-        old, turn = self.lane.ravel()[rows], self.turn_rad.ravel()[rows]
+        road, old = self.road.ravel()[rows], self.lane.ravel()[rows]
+        s, t, turn = self.s_m.ravel()[rows], self.t_m.ravel()[rows], self.turn_rad.ravel()[rows]
         lane = tables.lane_at(road, s, t)
         before, place = tables.lane(road, old, s), tables.lane(road, lane, s)
         self.lane.ravel()[rows], self.offset_m.ravel()[rows] = lane, t - place.t_m
@@ -247,13 +247,14 @@ class Bodies:
 
     def _choose(self, row: int, road: int, lane: int, end: int, turn: float) -> Way | None:
         """How a body goes on at a road's end: as its route says, else the way that turns least; None: not at all."""
-        assert self.tables is not None
-        ways = self.tables.ways(road, lane, end)
+        tables = self.tables
+        assert tables is not None
+        ways = tables.ways(road, lane, end)
         if row in self.courses:
-            ways = self.courses[row].among(self.tables, road, end, ways)
+            ways = self.courses[row].among(tables, road, end, ways)
         if len(ways) <= 1:
             return ways[0] if ways else None
-        return min(ways, key=lambda way: abs(bend(self.tables, road, end, way)))
+        return min(ways, key=lambda way: abs(bend(tables, road, end, way)))
 
     def _at_loose_end(self, rows: Ints) -> None:
         """Whoever stands at the very end of a road that leads nowhere is at its end."""

@@ -230,8 +230,8 @@ class Places:
         walker = Bodies((bodies.entities[other],), self.draw, bodies.tables)
         for name in ("x_m", "y_m", "road", "lane", "s_m", "offset_m", "turn_rad"):
             getattr(walker, name)[0] = getattr(bodies, name)[other]
-        for e in (other, route_of):
-            for run in range(size) if e is not None else ():
+        for e in (other, other if route_of is None else route_of):
+            for run in range(size) if bodies.courses else ():
                 if e * size + run in bodies.courses:
                     walker.courses[run] = bodies.courses[e * size + run]
         walker.shift(np.arange(size), ds)

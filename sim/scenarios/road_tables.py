@@ -74,7 +74,7 @@ class RoadTables:
         self._many = np.array([len(road.sections) > 1 for road in self.roads])
         self._base = np.concatenate(([0.0], np.cumsum(self.length_m + 1.0)[:-1]))  # where each road's keys start
         self._made: dict[int, _Cells] = {}
-        self._have = np.zeros(len(self.roads), dtype=bool)
+        self._have: Bools = np.zeros(len(self.roads), dtype=bool)
         self._ways: dict[tuple[int, int, int], tuple[Way, ...]] = {}
 
     # --- Look-ups ---
@@ -150,7 +150,7 @@ class RoadTables:
             return lane
         side = (lane > 0).astype(np.int64)
         first, last = (self._section[self._cell(road, s)[0], side] for s in (before_m, after_m))
-        changed = np.flatnonzero(first != last)
+        changed = np.flatnonzero(first - last)
         if not len(changed):
             return lane
         lane = lane.copy()
@@ -173,8 +173,9 @@ class RoadTables:
 
     def _cell(self, road: Ints, s_m: Floats) -> tuple[Ints, Floats]:
         """Cells (n,) and the distance into them."""
-        if not self._have[road].all():
-            self._make(np.unique(road[~self._have[road]]))
+        missing = road[np.logical_not(self._have[road])]
+        if len(missing):
+            self._make(np.unique(missing))
         inside = np.clip(s_m, 0.0, self.length_m[road])
         cell = np.searchsorted(self._key, self._base[road] + inside, side="right") - 1
         # Keys of far roads are coarse; a place within rounding of a cell's start is in the cell that starts there.
@@ -235,14 +236,14 @@ def _is_flat(road: Road) -> bool:
 
 def _cuts(road: Road) -> Floats:
     """Where the cells of a road start."""
-    cuts = [np.zeros(1)]
+    cuts: list[Floats] = [np.zeros(1)]
     for piece in road.plan.pieces:
         count = 1
         if not isinstance(piece.shape, Line):
-            s = np.linspace(0.0, piece.length_m, max(9, int(piece.length_m)))
+            s: Floats = np.linspace(0.0, piece.length_m, max(9, int(piece.length_m)), dtype=np.float64)
             turned = float(np.abs(piece.shape.at(s)[3]).max()) * piece.length_m
             count = max(math.ceil(piece.length_m / _CURVED_M), math.ceil(turned / _TURN_RAD), 1)
-        cuts.append(piece.s_m + np.arange(min(count, 100_000)) * (piece.length_m / count))
+        cuts.append(piece.s_m + np.arange(min(count, 100_000), dtype=np.float64) * (piece.length_m / count))
     cuts.append(road.lane_offset.start_m)
     for part in road.sections:
         cuts.append(np.array([part.s_m]))

@@ -64,10 +64,10 @@ class Vertices:
     @classmethod
     def of(cls, spots: Sequence[Standing], times: Sequence[Floats | None]) -> "Vertices":
         """From places; times count where every vertex has one."""
-        columns = (np.stack([getattr(s, k) for s in spots]) for k in ("x_m", "y_m", "z_m", "heading_rad"))
+        x, y, z, heading = (np.stack([getattr(s, k) for s in spots]) for k in ("x_m", "y_m", "z_m", "heading_rad"))
         known = [time for time in times if time is not None]
         stamps = np.stack(known) if len(known) == len(times) else None
-        return cls(*columns, tuple(spot.heading_given for spot in spots), stamps)
+        return cls(x, y, z, heading, tuple(spot.heading_given for spot in spots), stamps)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ class Variables:
         def holds(runs: Bools) -> Bools:
             known = (self.parameters if condition.of_parameter else self.variables).get(condition.name)
             found = np.zeros(len(runs), dtype=bool)
-            for i in np.flatnonzero(runs) if known is not None else ():
+            if known is None:
+                return found
+            for i in np.flatnonzero(runs):
                 found[i] = _compare(rule, str(known[i]), str(wanted[i]))
             return found
 
