@@ -43,7 +43,8 @@ def everything():
     )
     after = (
         '<objects><object id="o" s="9" t="-5" type="crosswalk"><outline><cornerLocal u="0" v="0" z="0"/>'
-        '<cornerRoad s="1" t="2" dz="0"/></outline><repeat s="0" length="50" distance="10" tStart="3" tEnd="4"/></object></objects>'
+        '<cornerRoad s="1" t="2" dz="0"/></outline><repeat s="0" length="50" distance="10" tStart="3" tEnd="4"/>'
+        "</object></objects>"
         '<signals><signal id="s" s="30" t="-4" type="1000001" dynamic="yes" orientation="+"><validity fromLane="-1" '
         'toLane="-1"/></signal><signalReference id="s" s="20" t="1" orientation="-"/></signals>'
     )
