@@ -98,7 +98,7 @@ def _verdicts(
         verdict[part] = outcome
         must_avoid[part] = found.must_avoid.numpy()
         names = [[name for name in terms.judges if bool(found.preventable[name][run])] for run in range(len(part))]
-        prevented[part] = [" ".join(row) for row in names]
+        prevented[part] = [" ".join(row) if bool(c) else "" for row, c in zip(names, found.collided, strict=True)]
     return {"verdict": verdict, "must_avoid": must_avoid, "prevented_by": prevented}
 
 

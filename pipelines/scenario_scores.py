@@ -123,8 +123,10 @@ class Scores:
         if self._inside is not None and not (valid & (np.abs(across) > _STEADY_MPS)).any():
             return
         offset, along = gaps.lateral_offset_m.numpy().T, np.abs(gaps.speed_mps.numpy().T)
-        length = np.sqrt(across * across + along * along)
-        sine, cosine = np.where(length > 0, (-across, along), ((0.0,), (1.0,))) / np.where(length > 0, length, 1.0)
+        pace = np.sqrt(across * across + along * along)
+        moves = pace > 0
+        pace = np.where(moves, pace, 1.0)
+        sine, cosine = -across / pace, np.where(moves, along / pace, 1.0)
         # As in `front_wheel_past_marking_m`; `across` points to the lane's middle, against the side.
         wheel_m = np.abs(offset) + self._front_axle_m * sine - 0.5 * self._width * cosine
         inside = valid & (0.5 * gaps.lane_width_m.numpy() - wheel_m >= INTRUSION_M)
