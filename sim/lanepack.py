@@ -11,6 +11,9 @@ from sim.types import LaneGraph
 
 MAX_LANES = 2**23 - 1  # what the lane bits of a sort key hold
 
+_CLEAR_REACH_M = 9.0  # farther than any vehicle's nose is from its rear axle
+_MAX_REACH = 16  # samples
+
 # Fields that kernels read as they are
 _SAME = (
     "width_m",
@@ -68,7 +71,7 @@ def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Any, list[torch.Tens
     vectors = {
         "pose": torch.cat((g.xy_world_m, g.yaw_world_rad[:, None], g.curvature_1pm[:, None]), dim=1),
         "meta": torch.stack((g.length_m, 1.0 / g.step_m, g.speed_limit_mps, g.is_junction.float()), dim=1),
-        "relief": torch.stack((g.z_world_m, _grade(g), g.width_m), dim=1),
+        "relief": torch.stack((g.z_world_m, _grade(g), g.width_m, _clearance(g)), dim=1),
         "side_lane": torch.stack((g.left_lane, g.right_lane), dim=1),
         "side_valid": torch.stack((g.has_left, g.has_right), dim=1).int(),
         "conflict_span_m": g.conflict_span_m,
@@ -109,6 +112,33 @@ def _grade(g: LaneGraph) -> torch.Tensor:
     before = torch.maximum(last - 1, g.sample_first[:-1].long())
     rise[last] = torch.where(before < last, rise[before], torch.zeros_like(rise[last]))
     return rise / g.step_m[g.sample_lane.long()]
+
+
+def _clearance(g: LaneGraph) -> torch.Tensor:
+    """Least distance (P,) to the surface's edge from the centres within `_CLEAR_REACH_M` along the lane; -1 near its
+    ends, where vehicles reach beyond them."""
+    lane = g.sample_lane.long()
+    world_map = torch.searchsorted(g.lane_first.long(), lane, right=True) - 1
+    low, shape = g.edge_origin_world_m[world_map], g.edge_shape[world_map].long()
+    at = ((g.xy_world_m - low) / g.edge_cell_m).clamp(min=0.0)
+    corner = torch.minimum(at.long(), shape - 2)
+    share = (at - corner).clamp(max=1.0)
+    first = g.edge_first[world_map].long() + corner[:, 1] * shape[:, 0] + corner[:, 0]
+    rows = [
+        torch.lerp(g.edge_distance_m[first + row * shape[:, 0]], g.edge_distance_m[first + row * shape[:, 0] + 1], x)
+        for row, x in ((0, share[:, 0]), (1, share[:, 0]))
+    ]
+    here = torch.lerp(rows[0], rows[1], share[:, 1])
+    index = torch.arange(len(lane), device=lane.device)
+    before, behind = index - g.sample_first[lane], g.sample_first[lane + 1] - 1 - index
+    reach = torch.ceil(_CLEAR_REACH_M / g.step_m[lane])
+    inside = (before >= reach) & (behind >= reach) & (reach <= _MAX_REACH)
+    least = here.clone()
+    for shift in range(1, _MAX_REACH + 1):
+        for way in (-shift, shift):
+            other = here[(index + way).clamp(0, len(index) - 1)]
+            least = torch.where(inside & (reach >= shift), torch.minimum(least, other), least)
+    return torch.where(inside, least, torch.full_like(least, -1.0))
 
 
 def _entries(g: LaneGraph) -> tuple[torch.Tensor, torch.Tensor]:

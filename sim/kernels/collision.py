@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from sim.kernels.lanes import STOREY_M, Lanes, edge_distance
+from sim.kernels.lanes import STOREY_M, Lanes, edge_distance, sample_at
 from sim.kernels.order import ABSENT, LANE_SHIFT, key_slot
 
 wp.set_module_options({"enable_backward": False})
@@ -77,8 +77,13 @@ def find_collisions(
     lanes: Lanes,
     map_index: wp.array(dtype=wp.int32),
     first_person: int,
+    wheelbase_m: wp.array2d(dtype=float),
+    controlled: wp.array2d(dtype=wp.bool),
     # State
     valid: wp.array2d(dtype=wp.bool),
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    lane_s_m: wp.array2d(dtype=float),
+    lane_lateral_m: wp.array2d(dtype=float),
     # In
     mask: wp.array(dtype=wp.bool),
     box: wp.array2d(dtype=wp.vec4),
@@ -126,5 +131,11 @@ def find_collisions(
         collided_with_out[b, i] = wp.where(lowest < count, lowest, 0)
         off = bool(False)
         if i < first_person:
-            off = leaves_surface(lanes, map_index[b], mine, size[0], size[1])
+            lane = path_lane[b, i][0]
+            front = 0.5 * (size[0] + wheelbase_m[b, i])
+            swing = 0.5 * lanes.bend_1pm[lane] * front * front
+            clear = lanes.relief[sample_at(lanes, lane, lane_s_m[b, i])][3] - swing - EDGE_ERROR_M
+            # On rails with both axles on a lane that is wide enough: nothing to look up in the raster.
+            if controlled[b, i] or lane_lateral_m[b, i] != 0.0 or clear < 0.5 * size[1]:
+                off = leaves_surface(lanes, map_index[b], mine, size[0], size[1])
         offroad_out[b, i] = off

@@ -19,7 +19,9 @@ class Lanes:
     pose: wp.array(dtype=wp.vec4)  # per sample: x, y, yaw, curvature
     curve_speed_mps: wp.array(dtype=float)  # per sample: fastest speed from which the lane's curves ahead can be taken
     width_m: wp.array(dtype=float)  # per sample
-    relief: wp.array(dtype=wp.vec3)  # per sample: height, grade (rise per metre) to the next sample, width
+    # Per sample: height, grade (rise per metre) to the next sample, width, least distance to the edge of the drivable
+    # surface from the lane's centre up to 9 m before and behind; negative near the lane's ends
+    relief: wp.array(dtype=wp.vec4)
     sample_lane: wp.array(dtype=wp.int32)
     sample_first: wp.array(dtype=wp.int32)
     meta: wp.array(dtype=wp.vec4)  # per lane: length, 1 / step, speed limit, 1 inside a junction

@@ -45,16 +45,14 @@ def key_slot(key: wp.int64) -> int:
 
 @wp.func
 def lower_bound(sorted_key: wp.array2d(dtype=wp.int64), b: int, key: wp.int64) -> int:
-    """First position in world b's order whose key is not below `key`."""
+    """First position in world b's order whose key is not below `key`; bisection without branches to guess wrong."""
     low = int(0)
-    high = int(sorted_key.shape[1])
-    while low < high:
-        mid = (low + high) // 2
-        if sorted_key[b, mid] < key:
-            low = mid + 1
-        else:
-            high = mid
-    return low
+    left = int(sorted_key.shape[1])
+    while left > 1:
+        half = left // 2
+        low = wp.where(sorted_key[b, low + half - 1] < key, low + half, low)
+        left = left - half
+    return wp.where(sorted_key[b, low] < key, low + 1, low)
 
 
 @wp.func
@@ -167,7 +165,8 @@ def enter_vehicles(
         second_key = (ABSENT << LANE_SHIFT) | wp.int64(second)
         sample_here = sample_at(lanes, lane, s)
         relief = lanes.relief[sample_here]
-        z = relief[0] + (s - sample_s(lanes, sample_here)) * relief[1]
+        past = s - float(sample_here - lanes.sample_first[lane]) / lanes.meta[lane][1]
+        z = relief[0] + past * relief[1]
         grade = relief[1]
         body_out[b, i] = wp.vec4(size[0], size[1], z, speed)
         reach = wp.abs(lateral) + 0.5 * size[1] - 0.5 * relief[2]
