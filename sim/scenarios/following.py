@@ -169,11 +169,9 @@ def _merged(runs: Bools, new: Curve, old: Curve) -> Curve:
 class TakeRoute:
     """AssignRouteAction and AcquirePositionAction: which way to take where roads fork."""
 
-    domains: frozenset[str] = frozenset()
-
     def __init__(self, body: AssignRoute | AcquirePosition, entity: int, bodies: Bodies, places: Places) -> None:
         self.entity, self.body, self.places = entity, body, places
-        self.bodies = bodies
+        self.domains = frozenset() if isinstance(body, AssignRoute) else frozenset({LONGITUDINAL})
         if isinstance(body, AssignRoute):
             places.route(body.route)
 
@@ -239,7 +237,7 @@ class Meet:
         place = Place(goal.x_m, goal.y_m, goal.road, goal.lane, goal.s_m, goal.t_m)
         left = straight
         if bodies.tables is not None:
-            along = self.distances.along_to(entity, place, backwards=False)
+            along = self.distances.along_to(entity, place)
             left = np.where(along.found, np.abs(along.ds_m), straight)
         if tracked:
             assert on is not None and goal.path_m is not None

@@ -137,10 +137,10 @@ class RoadTables:
         """The lane (n,) whose centre is nearest at t, of those for driving where there are any."""
         cell, u = self._cell(road, s_m)
         centre = _value(self._lane[cell, :, 0], u[:, None])
-        there, drives = self._has_lane[cell].copy(), self._drives[cell]
+        there, drives = np.array(self._has_lane[cell]), self._drives[cell]
         there[:, self._lanes] = False
         if driving:
-            there = np.where(drives.any(axis=1)[:, None], drives, there)
+            there = np.where(np.any(drives, axis=1, keepdims=True), drives, there)
         away = np.where(there, np.abs(centre - t_m[:, None]), np.inf)
         return np.where(there.any(axis=1), np.argmin(away, axis=1) - self._lanes, 0)
 

@@ -96,10 +96,10 @@ def _direction(read: Reader, element: Element) -> str | None:
 
 
 def _space(read: Reader, element: Element) -> dict[str, Any]:
-    """How a distance is measured; `alongRoute` is what 1.0 has, and ignored beside what replaced it."""
+    """How a distance is measured; `alongRoute`, of 1.0, is ignored beside what replaced it, and still euclidian."""
     later = "coordinateSystem" in element.attrib or "relativeDistanceType" in element.attrib
     along = not later and read.optional_boolean(element, "alongRoute")
-    coordinates, kind = ("road", "longitudinal") if along else ("entity", "euclidianDistance")
+    coordinates, kind = "road" if along else "entity", "euclidianDistance"
     return {
         "rule": _rule(read, element),
         "kind": read.choice(element, "relativeDistanceType", _DISTANCES, default=kind),

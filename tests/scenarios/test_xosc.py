@@ -143,7 +143,7 @@ def test_older_spellings_are_understood(tmp_path):
     found = read(tmp_path, scenario(events=overwrite, stop=headway + far, minor=0))
     assert found.stories[0].acts[0].groups[0].maneuvers[0].events[0].priority == "override"
     first, second = (group[0].test for group in found.stop)
-    assert isinstance(first, TimeHeadway) and (first.kind, first.coordinates) == ("longitudinal", "road")
+    assert isinstance(first, TimeHeadway) and (first.kind, first.coordinates) == ("euclidian", "road")
     assert isinstance(second, Distance) and (second.kind, second.coordinates) == ("euclidian", "entity")
 
 
