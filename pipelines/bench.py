@@ -20,7 +20,9 @@ import torch
 from rich.table import Table
 
 from configs.schema import CameraConfig, Experiment
-from pipelines.bench_others import car_racing_frames, highway_vehicle_steps
+from pipelines import bench_sim
+from pipelines.bench_others import car_racing_frames
+from pipelines.bench_sim import sized_experiment
 from pipelines.rollout import rollout
 from pipelines.runs import check_file_target, machine, versions, write_json
 from pipelines.sight import make_sight
@@ -29,8 +31,6 @@ from pipelines.worlds import make_renderer, make_simulator, make_weather, make_w
 from sim.simulator import Simulator
 
 REPEATS = 5
-SIM_WORLDS, SIM_ACTORS = 64, 32
-SIM_GRID = ((1, 32), (64, 8), (64, 32), (256, 32), (64, 64))
 CAMERA_ACTORS, CAMERA_WORLDS = 20, 8
 CAMERA_CASES = ((128, 72, 1), (128, 72, 2), (320, 192, 1), (320, 192, 2))  # width, height, colour samples per axis
 TRAIN_ROLLOUTS = 6
@@ -56,9 +56,18 @@ class Clock:
 
 
 def bench(
-    what: str, experiment: Experiment, device: str, json_file: Path | None, sized_worlds: bool, sized_actors: bool
+    what: str,
+    experiment: Experiment,
+    device: str,
+    json_file: Path | None,
+    sized_worlds: bool,
+    sized_actors: bool,
+    beside: tuple[Path, ...] = (),
 ) -> None:
-    """Measure `what` (or all) and print it; write JSON where asked. ValueError or OSError on bad input."""
+    """Measure `what` (or all) and print it; write JSON where asked. ValueError or OSError on bad input.
+
+    `beside` names maps on which the simulation is measured too.
+    """
     if device not in ("cpu", "cuda"):
         raise ValueError(f"--device {device}: cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
@@ -68,7 +77,7 @@ def bench(
     worlds = experiment.sim.worlds if sized_worlds else None
     actors = experiment.sim.actors if sized_actors else None
     jobs: dict[str, Callable[[], Figure]] = {
-        "sim": lambda: bench_sim(experiment, device, worlds or SIM_WORLDS, actors or SIM_ACTORS),
+        "sim": lambda: _simulation(experiment, device, worlds, actors, beside),
         "camera": lambda: bench_camera(experiment, device, worlds or CAMERA_WORLDS, actors or CAMERA_ACTORS),
         "loop": lambda: bench_loop(experiment, device),
         "train": lambda: bench_train(experiment),
@@ -82,49 +91,14 @@ def bench(
         print(f"figures {json_file}")
 
 
-def bench_sim(experiment: Experiment, device: str, worlds: int, actors: int) -> Figure:
-    """Agent steps per core-second: traffic, motion, collisions, off-road and an observation of every actor."""
-    headline = _sim_rate(experiment, device, worlds, actors)
-    grid = [_sim_rate(experiment, device, *size) for size in SIM_GRID]
-    other = highway_vehicle_steps(REPEATS)
-    _table(
-        "Simulation, agent steps per core-second",
-        [[f"{row['worlds']} x {row['actors']}", _number(row)] for row in (headline, *grid)]
-        + [["highway-env (fast)", _number(other) if other else "not installed"]],
-        ("worlds x actors", "steps/s"),
-    )
-    return {
-        "agent_steps_per_core_second": headline | {"by_size": grid, "beside": {"highway-env": other or "not installed"}}
-    }
-
-
-def _sim_rate(experiment: Experiment, device: str, worlds: int, actors: int) -> Figure:
-    sized = _sized(experiment, worlds, actors)
-    batch = make_worlds(sized, range(worlds))
-    # Nobody is controlled, so that the ego drives in traffic like everybody and every step is an ordinary one.
-    simulator = Simulator(
-        batch.lanes, sized.sim, batch.seeds, batch.map_index, device, torch.zeros(actors, dtype=torch.bool)
-    )
-    action = simulator.action
-    ticks = max(20, 100_000 // (worlds * actors))
-
-    def work() -> float:
-        count = 0.0
-        for _ in range(ticks):
-            simulator.step(action)
-            simulator.observe_all()
-        count += float(simulator.state.valid.sum()) * ticks
-        return count
-
-    return _measure(work, Clock(device)) | {
-        "worlds": worlds,
-        "actors": actors,
-        "road": sized.road.kind,
-        "maps": len(batch.networks),
-        "lanes": len(batch.lanes.length_m),
-        "includes": "traffic, motion, people, collision, off-road and an observation of every actor",
-        "counts": "valid actors times ticks",
-    }
+def _simulation(
+    experiment: Experiment, device: str, worlds: int | None, actors: int | None, beside: tuple[Path, ...]
+) -> Figure:
+    """Agent-steps per core-second; the table by size where no size is asked for."""
+    clock = Clock(device)
+    shared = bench_sim.Bench(experiment, device, lambda work: _measure(work, clock), REPEATS)
+    size = worlds or bench_sim.HEADLINE[0], actors or bench_sim.HEADLINE[1]
+    return bench_sim.bench_sim(shared, *size, beside, grid=worlds is None and actors is None)
 
 
 def bench_camera(experiment: Experiment, device: str, worlds: int, actors: int) -> Figure:
@@ -150,7 +124,7 @@ def _camera_name(width: int, height: int, supersample: int) -> str:
 def _camera_rate(
     experiment: Experiment, device: str, worlds: int, actors: int, width: int, height: int, supersample: int
 ) -> Figure:
-    sized = _sized(experiment, worlds, actors)
+    sized = sized_experiment(experiment, worlds, actors)
     camera = experiment.camera.model_copy(update={"width_px": width, "height_px": height, "supersample": supersample})
     batch = make_worlds(sized, range(worlds))
     simulator = make_simulator(sized, batch, device)
@@ -261,12 +235,6 @@ def _measure(work: Callable[[], float], clock: Clock) -> Figure:
 
 def _spread(rates: list[float]) -> Figure:
     return {"value": statistics.median(rates), "lowest": min(rates), "highest": max(rates), "repeats": len(rates)}
-
-
-def _sized(experiment: Experiment, worlds: int, actors: int) -> Experiment:
-    people = min(experiment.sim.pedestrians, max(actors // 8, 0))
-    sim = experiment.sim.model_copy(update={"worlds": worlds, "actors": actors, "pedestrians": people})
-    return experiment.model_copy(update={"sim": sim})
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 Figure = dict[str, Any]
+Measure = Callable[[Callable[[], float]], Figure]  # the rate of some work that returns how much it did
 
 
 def highway_vehicle_steps(repeats: int, steps: int = 15) -> Figure | None:

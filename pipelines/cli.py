@@ -189,11 +189,14 @@ class Bench(Common):
     """Worlds of the headline figure (default: as each benchmark documents)."""
     actors: Whole = None
     """Actors of one world."""
+    map: tyro.conf.UseAppendAction[Annotated[list[Path], _arg("FILE")]] = dataclasses.field(default_factory=list)
+    """OpenDRIVE map to measure on (default: generated towns); the simulation also on further ones, if repeated."""
 
     def run(self) -> None:
-        experiment = self.experiment(sim__worlds=self.worlds, sim__actors=self.actors)
+        first = self.map[0] if self.map else None
+        experiment = self.experiment(sim__worlds=self.worlds, sim__actors=self.actors, road__map=first)
         sized = self.worlds is not None, self.actors is not None
-        _job("bench").bench(self.what, experiment, self.device, self.json, *sized)
+        _job("bench").bench(self.what, experiment, self.device, self.json, *sized, tuple(self.map[1:]))
 
 
 @dataclasses.dataclass(kw_only=True)
