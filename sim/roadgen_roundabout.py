@@ -162,17 +162,14 @@ def _arm_furniture(network: RoadNetwork, furniture: Furniture, plan: _Plan, id: 
 
 def _ring_lanes(plan: _Plan, through: bool) -> list[Lane]:
     """Outwards from the ring's inner edge: apron to the left, lanes and between junctions the sidewalk to the right."""
-    link = {"predecessors": (1,), "successors": (1,)} if through else {}
-    lanes = [
-        Lane(1, "shoulder", constant(_APRON_M), **link),
-        Lane(0, "none", constant(0.0), marks=_SOLID),
-    ]
+    lanes = [Lane(1, "shoulder", constant(_APRON_M)), Lane(0, "none", constant(0.0), marks=_SOLID)]
     for k in range(plan.lanes):
         edge = _NONE if through else _SOLID
-        link = {"predecessors": (-1 - k,), "successors": (-1 - k,)} if through else {}
         marks = _BROKEN if k < plan.lanes - 1 else edge
-        lanes.append(Lane(-1 - k, "driving", constant(plan.ring_width_m), marks=marks, **link))
-    if plan.sidewalk_m and not through:
+        lanes.append(Lane(-1 - k, "driving", constant(plan.ring_width_m), marks=marks))
+    if through:
+        return [replace(lane, predecessors=(lane.id,), successors=(lane.id,)) if lane.id else lane for lane in lanes]
+    if plan.sidewalk_m:
         lanes.append(Lane(-1 - plan.lanes, "sidewalk", constant(plan.sidewalk_m)))
     return lanes
 
@@ -251,16 +248,16 @@ def _slip(
 ) -> Connection:
     """An entry or exit: one lane around its centre line, the outermost one with its edge line and the sidewalk."""
     outermost = k == plan.lanes - 1
-    ids, widths, links = [k + 2, -1 - k], [plan.arm_width_m, plan.ring_width_m], [_start(arm), _start(ring)]
-    path = _entry_path(plan, heading, k)
-    walks = [ids[0] + 1, ids[1] - 1]
-    if not entering:
-        ids, widths, links, walks = [-1 - k, -2 - k], widths[::-1], [_end(ring), _start(arm)], [-2 - k, -3 - k]
-        path = _exit_path(plan, heading, k)
+    if entering:
+        ids, walks, links = (k + 2, -1 - k), (k + 3, -2 - k), (_start(arm), _start(ring))
+        widths, path = (plan.arm_width_m, plan.ring_width_m), _entry_path(plan, heading, k)
+    else:
+        ids, walks, links = (-1 - k, -2 - k), (-2 - k, -3 - k), (_end(ring), _start(arm))
+        widths, path = (plan.ring_width_m, plan.arm_width_m), _exit_path(plan, heading, k)
     edge = _SOLID if outermost else _NONE
     lanes = [
         Lane(0, "none", constant(0.0), marks=_island_marks(plan, path, entering) if k == 0 else ()),
-        Lane(-1, "driving", blend(*widths, path.length_m), None, (ids[0],), (ids[1],), edge),
+        Lane(-1, "driving", blend(widths[0], widths[1], path.length_m), None, (ids[0],), (ids[1],), edge),
     ]
     if k == 0:  # long vehicles swing out over the rim of the island
         lanes.append(Lane(1, "shoulder", _bump(_SWING_M, path.length_m)))
@@ -269,5 +266,5 @@ def _slip(
     if outermost and plan.sidewalk_m:
         lanes.append(Lane(-2, "sidewalk", constant(plan.sidewalk_m), None, (walks[0],), (walks[1],)))
     offset = blend(0.5 * widths[0], 0.5 * widths[1], path.length_m)
-    road = lay_road(network, path, lanes, _ENTRY_MPS, junction, *links, offset)
+    road = lay_road(network, path, lanes, _ENTRY_MPS, junction, links[0], links[1], offset)
     return Connection(links[0].id, road, "start", ((ids[0], -1),))

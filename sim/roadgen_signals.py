@@ -45,12 +45,12 @@ class Furniture:
     def furnish(self, network: RoadNetwork) -> RoadNetwork:
         """The network with all of it, in the order of its roads, as a file lists it."""
         order = {id: i for i, id in enumerate(network.roads)}
-        paint, signals, objects = (
-            tuple(sorted(items, key=lambda item: order[item.road]))
-            for items in (self.paint, self.signals, self.objects)
-        )
         return RoadNetwork(
-            network.name, network.roads, network.junctions, paint, signals, tuple(self.controllers), objects,
+            network.name, network.roads, network.junctions,
+            paint=tuple(sorted(self.paint, key=lambda line: order[line.road])),
+            signals=tuple(sorted(self.signals, key=lambda signal: order[signal.road])),
+            controllers=tuple(self.controllers),
+            objects=tuple(sorted(self.objects, key=lambda thing: order[thing.road])),
             junction_info={id: _junction(network, id) for id in network.junctions},
         )  # fmt: skip
 

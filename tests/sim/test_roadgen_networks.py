@@ -164,7 +164,7 @@ def test_urban_blocks_have_what_a_city_has(seed):
     assert objects.count("crosswalk") >= 3 * len(network.junctions) and objects.count("parking") > 40
     kinds = {signal.kind for signal in network.signals}
     assert kinds & {"light", "stop", "yield"}
-    signalled = {controller.junction for controller in network.controllers}
+    signalled = {controller.junction for controller in network.controllers if controller.junction}
     arms = {id: {way.incoming for way in ways} for id, ways in network.junctions.items()}
     for id in signalled:
         roads = [s.road for s in network.signals for c in network.controllers if c.junction == id and s.id in c.signals]
