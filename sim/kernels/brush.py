@@ -10,7 +10,6 @@ wp.set_module_options({"enable_backward": False})
 FAR_M = wp.constant(1.0e6)
 LONG_M = wp.constant(6.5)  # as in sim/brushes.py
 BRUSH_AHEAD_M = wp.constant(30.0)
-BRUSH_PATIENCE_S = wp.constant(20.0)  # then the vehicle squeezes through
 
 
 @wp.func
@@ -68,7 +67,6 @@ def brush_gap(
     s: float,
     speed: float,
     length: float,
-    waited_s: float,
     first_person: int,
     actors: int,
     sorted_key: wp.array2d(dtype=wp.int64),
@@ -81,8 +79,6 @@ def brush_gap(
     Who is in it or would be there sooner goes first.
     """
     stop = float(FAR_M)
-    if waited_s > BRUSH_PATIENCE_S:
-        return stop
     mine = wp.where(length > LONG_M, 1, 0)
     offset = -s
     for k in range(3):

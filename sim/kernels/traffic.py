@@ -21,6 +21,7 @@ CHANGE_EVERY = wp.constant(wp.int64(10))  # ticks between two looks at the neigh
 CHANGE_GAIN_MPS2 = wp.constant(0.3)
 SAFE_DECEL_MPS2 = wp.constant(3.0)
 TOWED_AFTER_S = wp.constant(8.0)
+STRANDED_AFTER_S = wp.constant(20.0)
 NO_LANE = wp.constant(8388608)
 
 
@@ -296,8 +297,10 @@ def plan_traffic(
         )
         next_committed_out[b, i] = int(junction[1])
         brush = brush_gap(
-            lanes, b, i, s, speed, front + rear, wait, first_person, actors, sorted_key, entry, path_lane, path_valid
+            lanes, b, i, s, speed, front + rear, first_person, actors, sorted_key, entry, path_lane, path_valid
         )
+        if brush < FAR_M and wait > STRANDED_AFTER_S and i > 0:
+            valid[b, i] = False  # two that are too long for a bend met in it: one leaves and comes back elsewhere
         stop_gap = wp.min(junction[0], brush)
         stop = idm_follow(speed, stop_gap, 0.0, accel, decel, 0.5, STOP_GAP_M)
         if stop_gap < FAR_M:
