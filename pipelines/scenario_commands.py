@@ -21,6 +21,8 @@ class Playing:
 
     agent: Annotated[str, _arg("none|reg157|cc_human|rss|fsm|classical|ppo|PATH")] = "none"
     """Who drives the ego: the file's own actions (none), a performance model, or a driving agent."""
+    perception: Annotated[str, _arg("oracle|detector|PATH")] = "oracle"
+    """What a driving agent sees with: true boxes, or the camera with the shipped or another detector."""
     dt: Annotated[float, _arg("S")] = 0.05
     """Time step."""
     road_path: Folders = dataclasses.field(default_factory=list)
@@ -40,6 +42,8 @@ class Scenario(Playing):
     """Where to write the position and speed of every entity at every step."""
     seconds: Annotated[float, _arg("S")] = 600.0
     """End after this much simulated time, should the storyboard not end before."""
+    film: Annotated[Path | None, _arg("OUT.mp4")] = None
+    """Where to film what a driving agent sees and does."""
     list: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the scenarios that come with Roadloop."""
 
@@ -50,7 +54,11 @@ class Scenario(Playing):
             return
         if self.file is None:
             raise ValueError("name a scenario file, or one of those that --list prints")
-        job.play_scenario(self.file, self.set, self.trace, self.agent, self.dt, self.seconds, self.road_path)
+        terms = job.Terms(
+            agent=self.agent, perception=self.perception, film=self.film, dt_s=self.dt, seconds=self.seconds,
+            road_paths=tuple(self.road_path),
+        )  # fmt: skip
+        job.play_scenario(self.file, self.set, self.trace, terms)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -74,7 +82,7 @@ class Suite(Playing):
     def run(self) -> None:
         job = importlib.import_module("pipelines.suite_job")
         request = job.Request(
-            paths=tuple(self.paths), agent=self.agent, dt_s=self.dt, seconds=self.seconds, sample=self.sample,
-            seed=self.seed, road_paths=tuple(self.road_path),
+            paths=tuple(self.paths), agent=self.agent, perception=self.perception, dt_s=self.dt,
+            seconds=self.seconds, sample=self.sample, seed=self.seed, road_paths=tuple(self.road_path),
         )  # fmt: skip
         job.play_suite(request, self.workers, self.out, self.resume)

@@ -5,21 +5,18 @@ driving agent (classical, ppo, weights) sees boxes within its camera's field of 
 """
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from agents.contract import Agent, make_agent
+from agents.contract import make_agent
 from agents.performance_models import PERFORMANCE_MODELS, ModelState, Scene, performance_model
-from perception.oracle import oracle_percept
-from sim.roads import RoadNetwork
 from sim.scenarios.player import EgoCommand, Gaps, Player, State
-from sim.types import Action
 
 NOBODY = "none"
-DECISION_S = 0.1  # agents were trained at ten decisions a second; the last one holds in between
-FOV_DEG = 90.0
+SIGHTLESS = (NOBODY, *PERFORMANCE_MODELS)  # drivers that need no eyes
 
 
 class Driver(Protocol):
@@ -29,15 +26,30 @@ class Driver(Protocol):
         """One tick; `gaps` is what the ego sees before it, `state` where everybody is."""
         ...
 
+    def close(self) -> None:
+        """The runs are over."""
+        ...
+
 
 def check_agent(name: str) -> None:
     """ValueError where nobody of that name can drive. Cheap: meant for before the work."""
-    if name not in (NOBODY, *PERFORMANCE_MODELS, "classical", "random", "ppo"):
+    if name not in (*SIGHTLESS, "classical", "random", "ppo"):
         try:
             make_agent(name, 1)
         except ValueError:
-            names = ", ".join((NOBODY, *PERFORMANCE_MODELS))
+            names = ", ".join(SIGHTLESS)
             raise ValueError(f"--agent: {name!r} is none of {names}, classical, ppo or a .safetensors file") from None
+
+
+def check_perception(name: str, agent: str) -> None:
+    """ValueError where there is no such perception, or a driver that would not use it."""
+    if name == "oracle":
+        return
+    if agent in SIGHTLESS:
+        raise ValueError(f"--perception {name}: {agent} does not look; give it a driving agent, such as --agent ppo")
+    from pipelines.sight import detector_weights
+
+    detector_weights(name)
 
 
 def driven_entities(agent: str, ego: str) -> tuple[str, ...]:
@@ -45,15 +57,15 @@ def driven_entities(agent: str, ego: str) -> tuple[str, ...]:
     return () if agent == NOBODY else (ego,)
 
 
-def make_driver(agent: str, player: Player, ego: str, network: RoadNetwork | None) -> Driver:
-    """The driver called `agent` at the wheel of `ego`."""
+def make_driver(agent: str, player: Player, ego: str, perception: str = "oracle", film: Path | None = None) -> Driver:
+    """The driver called `agent` at the wheel of `ego`; `perception` and `film` are for driving agents."""
     if agent == NOBODY:
         return Script(player)
     if agent in PERFORMANCE_MODELS:
         return ModelDriver(agent, player, ego)
-    if network is None:
-        raise ValueError(f"--agent {agent} needs a road; the scenario has none")
-    return AgentDriver(agent, player, ego, network)
+    from pipelines.scenario_drive import AgentDriver  # here, so that performance models do without the simulator
+
+    return AgentDriver(agent, perception, player, ego, film)
 
 
 class Script:
@@ -64,6 +76,9 @@ class Script:
 
     def advance(self, gaps: Gaps, state: State) -> None:
         self._player.step()
+
+    def close(self) -> None:
+        pass
 
 
 class ModelDriver:
@@ -82,28 +97,8 @@ class ModelDriver:
         self._state = _where(driving, after, self._state)
         player.step(EgoCommand(accel[:, None]))
 
-
-class AgentDriver:
-    """A driving agent on oracle percepts."""
-
-    def __init__(self, name: str, player: Player, ego: str, network: RoadNetwork) -> None:
-        from sim.lanegraph import compile_lanes  # here, so that performance models do without the simulator
-        from sim.scenarios.stage import Stage
-
-        runs = len(player.done)
-        self._stage = Stage(player, compile_lanes([network]), ego)
-        self._agent: Agent = make_agent(name, runs)
-        self._agent.reset(torch.ones(runs, dtype=torch.bool), self._stage.world.seed)
-        self._hold = max(round(DECISION_S / player.dt_s), 1)
-        self._action: Action | None = None
-
-    def advance(self, gaps: Gaps, state: State) -> None:
-        stage = self._stage
-        if self._action is None or stage.player.tick % self._hold == 0:
-            ego = stage.ego_state()
-            percept = oracle_percept(stage.boxes_3d(), ego.time_s, fov_deg=FOV_DEG)
-            self._action = self._agent.act(percept, stage.route(), ego)
-        stage.step(self._action)
+    def close(self) -> None:
+        pass
 
 
 def scene_of(player: Player, ego: int, gaps: Gaps, state: State) -> Scene:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.runs import check_file_target, write_text
-from pipelines.scenario_drivers import check_agent, driven_entities, make_driver
+from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, driven_entities, make_driver
 from pipelines.scenario_runs import Terms, play_runs
 from pipelines.tables import print_table
 from sim.scenarios.library import find_scenario, library
@@ -26,24 +26,16 @@ def play_scenario(
     file: Path,
     settings: Sequence[str],
     trace: Path | None,
-    agent: str,
-    dt_s: float,
-    seconds: float,
-    roads: Sequence[Path],
+    terms: Terms,
 ) -> None:
     """Play a scenario once and print what happened. `settings` are NAME=VALUE for its parameters.
 
     Raises ValueError where the file, a setting, the agent or a number is wrong; OSError where files cannot be used.
     """
-    if not 0.001 <= dt_s <= 1.0:
-        raise ValueError(f"--dt: {dt_s} is not between 0.001 and 1 s")
-    if not 0.0 < seconds <= TICK_LIMIT * dt_s:
-        raise ValueError(f"--seconds: {seconds} is not between 0 and {TICK_LIMIT * dt_s:g} s")
-    check_agent(agent)
+    _check(terms)
     file = find_scenario(file)
     if trace is not None:
         check_file_target(trace)
-    terms = Terms(agent=agent, dt_s=dt_s, seconds=seconds, road_paths=tuple(roads))
     draw = draw_of(file, settings)
     scenario = read_scenario(file, draw, terms.road_paths)
     for note in scenario.notes:
@@ -51,6 +43,24 @@ def play_scenario(
     if trace is not None:
         write_trace(trace, scenario, draw, terms)
     print_outcome(scenario, play_runs(file, draw, terms), terms)
+    if terms.film is not None:
+        print(f"film    {terms.film}")
+
+
+def _check(terms: Terms) -> None:
+    """ValueError where the terms make no sense."""
+    if not 0.001 <= terms.dt_s <= 1.0:
+        raise ValueError(f"--dt: {terms.dt_s} is not between 0.001 and 1 s")
+    if not 0.0 < terms.seconds <= TICK_LIMIT * terms.dt_s:
+        raise ValueError(f"--seconds: {terms.seconds} is not between 0 and {TICK_LIMIT * terms.dt_s:g} s")
+    check_agent(terms.agent)
+    check_perception(terms.perception, terms.agent)
+    if terms.film is not None:
+        if terms.agent in SIGHTLESS:
+            raise ValueError(
+                f"--film: {terms.agent} looks through no camera; give a driving agent, such as --agent ppo"
+            )
+        check_file_target(terms.film)
 
 
 def draw_of(file: Path, settings: Sequence[str]) -> Draw:
@@ -87,15 +97,19 @@ def write_trace(path: Path, scenario: Scenario, draw: Draw, terms: Terms) -> Non
     network = network_of(scenario, draw)
     ego = scenario.ego or scenario.entities[0].name
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
-    driver = make_driver(terms.agent, player, ego, network)
+    driver = make_driver(terms.agent, player, ego, terms.perception)
     text = io.StringIO()
     text.write(TRACE_COLUMNS + "\n")
+    written = -1
     while True:
         state = player.state
-        _write_tick(text, player, state)
+        if player.tick > written:  # the step that ends a run leaves it where it is
+            _write_tick(text, player, state)
+            written = player.tick
         if player.tick >= terms.ticks or bool(player.done.all()):
             break
         driver.advance(player.gaps(ego), state)
+    driver.close()
     write_text(path, text.getvalue())
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
-from pipelines.scenario_drivers import driven_entities, make_driver
+from pipelines.scenario_drivers import SIGHTLESS, driven_entities, make_driver
 from pipelines.scenario_scores import Columns, Scores, lane_tick
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
@@ -29,6 +29,8 @@ class Terms:
     """How runs are played."""
 
     agent: str = "none"
+    perception: str = "oracle"  # what a driving agent sees with
+    film: Path | None = None  # of a single run with a driving agent
     dt_s: float = 0.05
     seconds: float = 400.0  # at most; a storyboard may end sooner
     road_paths: tuple[Path, ...] = ()
@@ -41,7 +43,7 @@ class Terms:
 
 def sees_models(agent: str) -> bool:
     """Whether a driver is told what kind of vehicle it sees, so that runs that differ in it cannot share a tree."""
-    return agent not in ("none", *PERFORMANCE_MODELS)
+    return agent not in SIGHTLESS
 
 
 def play_runs(path: Path, draw: Draw, terms: Terms) -> Columns:
@@ -61,7 +63,7 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     """Play and judge runs that share one tree. Raises Mixed where they do not."""
     ego = scenario.ego or scenario.entities[0].name
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
-    driver = make_driver(terms.agent, player, ego, network)
+    driver = make_driver(terms.agent, player, ego, terms.perception, terms.film)
     scores = Scores(player, ego)
     watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria else None
     while True:
@@ -72,6 +74,7 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
         if player.tick >= terms.ticks or bool((player.done.numpy() | scores.collided).all()):
             break
         driver.advance(gaps, state)
+    driver.close()
     ended = np.where(player.done.numpy(), player.end_tick.numpy(), player.tick)
     ended = np.where(scores.collided, scores.collision_tick, ended)
     reasons = np.array([reason or "time limit" for reason in player.end_reason], dtype=object)
@@ -106,7 +109,7 @@ def _record(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: 
     """The runs along the ego's lane, from first to last tick, the ego first."""
     ego = scenario.ego or scenario.entities[0].name
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
-    driver = make_driver(terms.agent, player, ego, network)
+    driver = make_driver(terms.agent, player, ego, terms.perception)
     index = player.entities.index(ego)
     ticks: list[LaneRun] = []
     while True:
@@ -117,6 +120,7 @@ def _record(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: 
         if player.tick >= terms.ticks or bool(player.done.all()):
             break
         driver.advance(gaps, state)
+    driver.close()
     order = torch.tensor([index, *(e for e in range(len(player.entities.names)) if e != index)])
     series = {
         name: torch.cat([getattr(tick, name) for tick in ticks], dim=1)[:, :, order]

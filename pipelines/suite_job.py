@@ -18,7 +18,7 @@ import numpy as np
 from pipelines.fanout import fan_out
 from pipelines.progress import Report, progress
 from pipelines.runs import default_folder, machine, prepare_folder, versions, write_json, write_text, written_whole
-from pipelines.scenario_drivers import check_agent
+from pipelines.scenario_drivers import check_agent, check_perception
 from pipelines.scenario_runs import Terms, play_runs
 from pipelines.scenario_scores import Columns
 from pipelines.suite_plan import Chunk, Plan, Request, make_plan
@@ -55,6 +55,7 @@ def play_suite(request: Request, workers: int, out: Path | None, resume: bool) -
 
 def _check(request: Request, workers: int) -> None:
     check_agent(request.agent)
+    check_perception(request.perception, request.agent)
     if workers < 0:
         raise ValueError(f"--workers: {workers} is negative; 0 plays in this process")
     if not 0.001 <= request.dt_s <= 1.0:

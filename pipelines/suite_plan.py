@@ -19,6 +19,8 @@ from sim.scenarios.suites import expand
 from sim.scenarios.values import Draw
 
 CHUNK_RUNS = 4096
+SEEING_RUNS = {"oracle": 128}  # of driving agents, by perception; whoever has a camera:
+CAMERA_RUNS = 8
 TICK_RUNS = 400  # runs that cost as much per tick as the tick itself
 
 
@@ -28,6 +30,7 @@ class Request:
 
     paths: tuple[Path, ...]
     agent: str = "none"
+    perception: str = "oracle"
     dt_s: float = 0.05
     seconds: float = 400.0
     sample: int | None = None
@@ -36,7 +39,13 @@ class Request:
 
     @property
     def terms(self) -> Terms:
-        return Terms(agent=self.agent, dt_s=self.dt_s, seconds=self.seconds, road_paths=self.road_paths)
+        return Terms(
+            agent=self.agent,
+            perception=self.perception,
+            dt_s=self.dt_s,
+            seconds=self.seconds,
+            road_paths=self.road_paths,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class Plan:
         return {
             "format": 1,
             "agent": request.agent,
+            "perception": request.perception,
             "dt_s": request.dt_s,
             "seconds": request.seconds,
             "sample": request.sample,
@@ -89,7 +99,7 @@ def make_plan(request: Request) -> Plan:
     chunks: list[Chunk] = []
     for index, (variation, runs) in enumerate(zip(variations, _chosen(variations, request), strict=True)):
         for group, expected_s in _groups(variation, runs, request, notes):
-            chunks += [Chunk(index, np.sort(group[part])) for part in _parts(expected_s)]
+            chunks += [Chunk(index, np.sort(group[part])) for part in _parts(expected_s, _most_runs(request))]
     if not chunks:
         raise ValueError(f"{', '.join(map(str, request.paths))}: no run meets the constraints of its scenario")
     return Plan(request, variations, tuple(chunks), tuple(notes))
@@ -134,8 +144,15 @@ def _expected_s(scenario: Scenario, draw: Draw, seconds: float) -> NDArray[np.fl
     return expected
 
 
-def _parts(expected_s: NDArray[np.float64]) -> list[NDArray[np.int64]]:
-    """Cut runs into chunks of like length, so that few wait for the longest of their chunk.
+def _most_runs(request: Request) -> int:
+    """Runs of one chunk at most."""
+    if not sees_models(request.agent):
+        return CHUNK_RUNS
+    return SEEING_RUNS.get(request.perception, CAMERA_RUNS)
+
+
+def _parts(expected_s: NDArray[np.float64], most: int) -> list[NDArray[np.int64]]:
+    """Cut runs into chunks of like length and at most `most` runs, so that few wait for the longest of their chunk.
 
     Runs are sorted by length and halved, at the place that saves most, as long as that saves time: a chunk's tick costs
     as much as `TICK_RUNS` runs before any of them moves.
@@ -149,7 +166,7 @@ def _parts(expected_s: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         halves = length[:-1] * (before + TICK_RUNS) + length[-1] * (len(part) - before + TICK_RUNS)
         if len(halves) and halves.min() < whole:
             cut = int(halves.argmin()) + 1
-        elif len(part) > CHUNK_RUNS:
+        elif len(part) > most:
             cut = len(part) // 2
         else:
             done.append(part)

@@ -272,6 +272,8 @@ class Renderer:
     def _constant(self, values: torch.Tensor | np.ndarray, dtype: type | None = None) -> wp.array:
         """A Warp array on the device; the tensor behind it is kept alive."""
         tensor = torch.as_tensor(values).to(self._device).contiguous()
+        if not tensor.numel():
+            tensor = torch.empty(tensor.shape, dtype=tensor.dtype, device=self._device)  # Warp minds its odd strides
         self._keep.append(tensor)
         return _array(tensor, dtype)
 

@@ -42,9 +42,10 @@ class Stage:
         lanes: LaneGraph,
         ego: str,
         goal_xy_world_m: np.ndarray | None = None,
-        seeds: torch.Tensor | None = None,
     ) -> None:
         """`goal_xy_world_m` (B, 2): where each ego should go; straight on where there is none.
+
+        All runs look alike (seed 0): what differs between them is what the scenario says.
 
         Raises ValueError where an ego stands beside all lanes or no lane leads to its goal.
         """
@@ -57,7 +58,6 @@ class Stage:
         buffers = allocate(lanes, config, runs, torch.zeros(entities, dtype=torch.bool), torch.device("cpu"))
         self.world, self.state = buffers.world, buffers.state
         self._route, self._ego, self._boxes = buffers.route, buffers.ego, buffers.boxes
-        self.world.seed[:] = torch.arange(runs) if seeds is None else seeds
         self._fill_world()
         self._plan(lanes, goal_xy_world_m)
         self._refresh(torch.zeros(runs))
