@@ -27,7 +27,7 @@ _MAX_TRAILERS = 8
 def entities(read: Reader, root: Element) -> tuple[Entity, ...]:
     """All entities in file order, trailers that are defined inside their tractor right after it.
 
-    Fills `read.book.entities` and `read.book.selections`. A trailer that is defined inside its tractor is called TRACTOR+.
+    Fills `read.book.entities` and `read.book.selections`. A trailer defined inside its tractor is called TRACTOR+.
     """
     parent = read.child(root, "Entities")
     found: list[Entity] = []
