@@ -68,26 +68,13 @@ class Scores:
         """(B,) valid where collided."""
         return self._hit["tick"]
 
-    def see(self, gaps: Gaps, state: State) -> None:
-        """Take in the player's present tick."""
+    def see(self, gaps: Gaps | None, state: State) -> None:
+        """Take in the player's present tick; without roads there are no gaps to measure."""
         active = ~self._collided
-        gap, valid = gaps.gap_m.numpy().T, gaps.valid.numpy().T
-        own_speed = gaps.ego_speed_mps.numpy()
-        closing = own_speed - gaps.speed_mps.numpy().T
-        ahead = valid & (gap > -self._half_m)
-        lead = ahead & (gaps.lateral_gap_m.numpy().T <= 0)
-        closes = closing > 0
-        ttc = np.where(closes, np.maximum(gap, 0.0) / np.where(closes, closing, 1.0), math.inf)
-        if lead.any():
-            least_gap = np.where(lead & active, np.maximum(gap, 0.0), math.inf).min(axis=0)
-            moves = own_speed > 0
-            headway = np.where(moves, least_gap / np.where(moves, own_speed, 1.0), math.inf)
-            self._lower("min_ttc_s", np.where(lead & active, ttc, math.inf).min(axis=0))
-            self._lower("min_thw_s", headway)
-            self._lower("min_gap_m", least_gap)
         decel = -state.accel_mps2.numpy().T[self._ego]
         np.maximum(self._max_decel, decel, out=self._max_decel, where=active)
-        self._see_cut_ins(gaps, ttc, closing, ahead & active)
+        if gaps is not None:
+            self._see_gaps(gaps, active)
         self._see_collisions(state, active)
 
     def columns(self, ended_tick: NDArray[np.int64]) -> Columns:
@@ -111,6 +98,23 @@ class Scores:
         }
 
     # ---------------------------------------------------------------- parts
+
+    def _see_gaps(self, gaps: Gaps, active: NDArray[np.bool_]) -> None:
+        gap, valid = gaps.gap_m.numpy().T, gaps.valid.numpy().T
+        own_speed = gaps.ego_speed_mps.numpy()
+        closing = own_speed - gaps.speed_mps.numpy().T
+        ahead = valid & (gap > -self._half_m)
+        lead = ahead & (gaps.lateral_gap_m.numpy().T <= 0)
+        closes = closing > 0
+        ttc = np.where(closes, np.maximum(gap, 0.0) / np.where(closes, closing, 1.0), math.inf)
+        if lead.any():
+            least_gap = np.where(lead & active, np.maximum(gap, 0.0), math.inf).min(axis=0)
+            moves = own_speed > 0
+            headway = np.where(moves, least_gap / np.where(moves, own_speed, 1.0), math.inf)
+            self._lower("min_ttc_s", np.where(lead & active, ttc, math.inf).min(axis=0))
+            self._lower("min_thw_s", headway)
+            self._lower("min_gap_m", least_gap)
+        self._see_cut_ins(gaps, ttc, closing, ahead & active)
 
     def _lower(self, name: str, values: NDArray[np.float64]) -> None:
         np.minimum(self._least[name], values, out=self._least[name])

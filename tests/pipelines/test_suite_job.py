@@ -97,7 +97,9 @@ def test_workers_do_not_matter(roadloop, variation, played, tmp_path, monkeypatc
 def test_a_killed_suite_goes_on_without_losing_or_repeating_a_run(roadloop, variation, played, tmp_path, monkeypatch):
     out = tmp_path / "killed"
     code = (
-        "import pipelines.suite_plan as plan; plan.CHUNK_RUNS = 12\n"
+        "import time, pipelines.suite_job as job, pipelines.suite_plan as plan\n"
+        "plan.CHUNK_RUNS, play = 12, job._play_chunk\n"
+        "job._play_chunk = lambda task: (time.sleep(2), play(task))[1]\n"
         "from pipelines.cli import main\n"
         f"main(['suite', {str(variation)!r}, '--agent', 'reg157', '--out', {str(out)!r}])"
     )
@@ -151,10 +153,10 @@ def test_wrong_requests_are_one_line(roadloop, variation, tmp_path, arguments, m
 
 def test_runs_of_unlike_length_are_cut_apart(variation):
     lengths = np.repeat([10.0, 400.0], 2000)
-    parts = _parts(lengths)
+    parts = _parts(lengths, 4096)
     assert sorted(np.concatenate(parts).tolist()) == list(range(4000))
     assert all(len(set(lengths[part])) == 1 for part in parts)
-    assert len(_parts(np.full(50, 3.0))) == 1
-    assert max(map(len, _parts(np.full(50_000, 3.0)))) <= pipelines.suite_plan.CHUNK_RUNS
+    assert len(_parts(np.full(50, 3.0), 4096)) == 1
+    assert max(map(len, _parts(np.full(50_000, 3.0), 4096))) <= 4096
     plan = make_plan(Request((variation,)))
     assert plan.runs == RUNS - DISCARDED
