@@ -24,6 +24,7 @@ from sim.types import LaneGraph
 DEFAULT_SPEED_MPS = 50.0 / 3.6
 EDGE_CELL_M = 0.5
 STEP_M = 1.0
+_MAX_LENGTH_M = 2e6
 _MIN_LENGTH_M = 0.05  # shorter lanes are bridged
 _MIN_WIDTH_M = 1.0  # lanes that are nowhere wider are no lanes to drive on
 
@@ -173,6 +174,8 @@ def _lane_samples(road: Road, section: int, lane: int, s: Floats, between: Stati
     """Samples equally spaced along the lane's own centre, exact positions at each."""
     speed = road.lane_on(section, lane, between)[3]
     length = np.concatenate(([0.0], np.cumsum(speed * np.diff(s))))
+    if not length[-1] <= _MAX_LENGTH_M:
+        raise ValueError(f"lane {lane} of road {road.id!r} is {length[-1]:.3g} m long; is its road bent too tightly?")
     count = max(1, round(length[-1] / STEP_M))
     at = np.interp(np.linspace(0.0, length[-1], count + 1), length, s)
     # A section's end belongs to its own records, not to the next.

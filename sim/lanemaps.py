@@ -89,9 +89,7 @@ def edge_map(network: RoadNetwork, cell_m: float) -> EdgeMap:
         last = np.minimum((left + _TILE, top + _TILE), (near.max(axis=(0, 1)) >> _SHIFT) // _FINE + reach + 1)
         last = np.minimum(last, (columns, rows))
         if (last > first).all():
-            fine = _signed_pixels(
-                [*near, *patches], first * _FINE - margin, (last - first) * _FINE + 2 * margin, margin
-            )
+            fine = _signed_pixels(near, patches, first * _FINE - margin, (last - first) * _FINE + 2 * margin, margin)
             distance[first[1] : last[1], first[0] : last[0]] = fine * pixel
     return EdgeMap(origin, np.clip(distance, -CLIP_M, CLIP_M))
 
@@ -125,33 +123,38 @@ def _holes(strips: list[LaneStrip], origin: Floats, pixel_m: float) -> list[NDAr
     junctions: dict[str, list[NDArray[np.int32]]] = {}
     for strip in strips:
         if strip.junction is not None:
-            junctions.setdefault(strip.junction, []).extend(_quads(strip, origin, pixel_m))
+            junctions.setdefault(strip.junction, []).append(_quads(strip, origin, pixel_m))
     found = []
     for quads in junctions.values():
-        points = np.concatenate(quads) >> _SHIFT
+        points = np.concatenate(quads).reshape(-1, 2) >> _SHIFT
         low, size = points.min(axis=0) - 2, points.max(axis=0) - points.min(axis=0) + 5
-        contours, tree = cv2.findContours(_fill(quads, low, size), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        contours, tree = cv2.findContours(
+            _fill(np.concatenate(quads), [], low, size), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+        )
         for contour, (_, _, _, parent) in zip(contours, tree[0]):
             if parent >= 0 and cv2.contourArea(contour) * pixel_m**2 < _MAX_HOLE_M2:
                 found.append(((contour[:, 0] + low) << _SHIFT).astype(np.int32))
     return found
 
 
-def _fill(polygons: list[NDArray[np.int32]], low: NDArray, size: NDArray) -> NDArray[np.uint8]:
-    """Paint polygons into a (size y, size x) mask whose pixel (0, 0) is `low`."""
+def _fill(quads: NDArray[np.int32], patches: list[NDArray[np.int32]], low: NDArray, size: NDArray) -> NDArray[np.uint8]:
+    """Paint quadrilaterals (n, 4, 2) and polygons into a (size y, size x) mask whose pixel (0, 0) is `low`."""
     mask = np.zeros((int(size[1]), int(size[0])), dtype=np.uint8)
     shift = (np.asarray(low) << _SHIFT).astype(np.int32)
-    for polygon in polygons:
-        if len(polygon) == 4:
-            cv2.fillConvexPoly(mask, polygon - shift, 1, cv2.LINE_8, _SHIFT)
-        else:
-            cv2.fillPoly(mask, [polygon - shift], 1, cv2.LINE_8, _SHIFT)
+    for quad in quads - shift:
+        cv2.fillConvexPoly(mask, quad, 1, cv2.LINE_8, _SHIFT)
+    for polygon in patches:
+        reach = polygon - shift
+        if (reach.max(axis=0) >= 0).all() and (reach.min(axis=0) >> _SHIFT < size).all():
+            cv2.fillPoly(mask, [reach], 1, cv2.LINE_8, _SHIFT)
     return mask
 
 
-def _signed_pixels(polygons: list[NDArray[np.int32]], low: NDArray, size: NDArray, margin: int) -> NDArray[np.float32]:
+def _signed_pixels(
+    quads: NDArray[np.int32], patches: list[NDArray[np.int32]], low: NDArray, size: NDArray, margin: int
+) -> NDArray[np.float32]:
     """Signed distance in pixels to the painted edge, inside positive, at every `_FINE`-th pixel within the margins."""
-    mask = _fill(polygons, low, size)
+    mask = _fill(quads, patches, low, size)
     rim = mask - cv2.erode(mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
     pick = (slice(margin, -margin, _FINE), slice(margin, -margin, _FINE))
     to_rim = cv2.distanceTransform(1 - rim, cv2.DIST_L2, cv2.DIST_MASK_5)[pick]

@@ -28,6 +28,7 @@ _MAX_JUNCTION_M = 1e4
 _MAX_EDGE_M = 500.0  # from the reference line
 _MAX_COORDINATE_M = 1e8
 _MAX_BANK_RAD = 1.0
+_MAX_CURVATURE_1PM = 100.0
 
 
 def read_opendrive(path: Path) -> RoadNetwork:
@@ -196,9 +197,16 @@ def _piece(read: Reader, element: etree._Element) -> Piece:
     return Piece(s, x, y, heading, length, _SHAPES[shapes[0].tag](read, shapes[0], length))
 
 
+def _arc(read: Reader, element: etree._Element, length_m: float) -> Primitive:
+    curvature = read.number(element, "curvature")
+    if abs(curvature) > _MAX_CURVATURE_1PM:
+        raise read.error(element, f"winds too tightly (curvature {curvature:g} 1/m)")
+    return Arc(curvature)
+
+
 def _spiral(read: Reader, element: etree._Element, length_m: float) -> Primitive:
     start, end = read.number(element, "curvStart"), read.number(element, "curvEnd")
-    if abs(start) + abs(end) > 100.0 or (abs(start) + abs(end)) * length_m > 1e4:
+    if abs(start) + abs(end) > _MAX_CURVATURE_1PM or (abs(start) + abs(end)) * length_m > 1e4:
         raise read.error(element, f"winds too tightly (curvatures {start:g} and {end:g} 1/m over {length_m:g} m)")
     return Spiral(start, end, max(length_m, 1e-9))
 
@@ -220,7 +228,7 @@ def _poly3(read: Reader, element: etree._Element, length_m: float) -> Primitive:
 
 _SHAPES: dict[str, Callable[[Reader, etree._Element, float], Primitive]] = {
     "line": lambda read, element, length_m: Line(),
-    "arc": lambda read, element, length_m: Arc(read.number(element, "curvature")),
+    "arc": _arc,
     "spiral": _spiral,
     "poly3": _poly3,
     "paramPoly3": _param_poly3,
