@@ -64,7 +64,7 @@ class AgentDriver:
             self._film = Film(experiment, worlds, stage, self._sight)  # type: ignore[arg-type]
             self._closing.enter_context(self._film.recording(film))
 
-    def advance(self, gaps: Gaps, state: State) -> None:
+    def advance(self, gaps: Gaps | None, state: State) -> None:
         """One tick of the player; `gaps` and `state` are for drivers that need no senses of their own."""
         if self._action is None or self._stage.player.tick % self._hold == 0:
             self._decide()

@@ -22,8 +22,8 @@ SIGHTLESS = (NOBODY, *PERFORMANCE_MODELS)  # drivers that need no eyes
 class Driver(Protocol):
     """Moves a player on by one tick."""
 
-    def advance(self, gaps: Gaps, state: State) -> None:
-        """One tick; `gaps` is what the ego sees before it, `state` where everybody is."""
+    def advance(self, gaps: Gaps | None, state: State) -> None:
+        """One tick; `gaps` is what the ego sees before it (None without roads), `state` where everybody is."""
         ...
 
     def close(self) -> None:
@@ -62,10 +62,17 @@ def make_driver(agent: str, player: Player, ego: str, perception: str = "oracle"
     if agent == NOBODY:
         return Script(player)
     if agent in PERFORMANCE_MODELS:
+        if player.network is None:
+            raise ValueError(f"--agent {agent} needs a road; the scenario has none")
         return ModelDriver(agent, player, ego)
     from pipelines.scenario_drive import AgentDriver  # here, so that performance models do without the simulator
 
     return AgentDriver(agent, perception, player, ego, film)
+
+
+def sight(player: Player, ego: str) -> Gaps | None:
+    """What the ego sees along its lane; None without roads."""
+    return None if player.network is None else player.gaps(ego)
 
 
 class Script:
@@ -74,7 +81,7 @@ class Script:
     def __init__(self, player: Player) -> None:
         self._player = player
 
-    def advance(self, gaps: Gaps, state: State) -> None:
+    def advance(self, gaps: Gaps | None, state: State) -> None:
         self._player.step()
 
     def close(self) -> None:
@@ -90,7 +97,8 @@ class ModelDriver:
         self._ego = player.entities.index(ego)
         self._state = self._model.start(len(player.done))
 
-    def advance(self, gaps: Gaps, state: State) -> None:
+    def advance(self, gaps: Gaps | None, state: State) -> None:
+        assert gaps is not None
         player = self._player
         accel, after = self._model.step(self._state, scene_of(player, self._ego, gaps, state), player.dt_s)
         driving = player.driving[:, 0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.runs import check_file_target, write_text
-from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, driven_entities, make_driver
+from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, driven_entities, make_driver, sight
 from pipelines.scenario_runs import Terms, play_runs
 from pipelines.tables import print_table
 from sim.scenarios.library import find_scenario, library
@@ -108,7 +108,7 @@ def write_trace(path: Path, scenario: Scenario, draw: Draw, terms: Terms) -> Non
             written = player.tick
         if player.tick >= terms.ticks or bool(player.done.all()):
             break
-        driver.advance(player.gaps(ego), state)
+        driver.advance(sight(player, ego), state)
     driver.close()
     write_text(path, text.getvalue())
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
-from pipelines.scenario_drivers import SIGHTLESS, driven_entities, make_driver
+from pipelines.scenario_drivers import SIGHTLESS, driven_entities, make_driver, sight
 from pipelines.scenario_scores import Columns, Scores, lane_tick
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
@@ -21,6 +21,7 @@ from sim.scenarios.reading import network_of, read_scenario
 from sim.scenarios.values import Draw
 
 MAX_RECORDED = 1_000_000  # runs x ticks x entities of which the lane record is kept at once
+UNJUDGED = "unjudged"  # a collision that no lane's coordinates show
 VERDICTS = {Outcome.PASSED: "passed", Outcome.FAILED: "avoidable", Outcome.UNPREVENTABLE: "unavoidable"}
 
 
@@ -67,7 +68,7 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     scores = Scores(player, ego)
     watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria else None
     while True:
-        gaps, state = player.gaps(ego), player.state
+        gaps, state = sight(player, ego), player.state
         scores.see(gaps, state)
         if watch is not None:
             watch.see(state)
@@ -92,12 +93,15 @@ def _verdicts(
     must_avoid = np.zeros(draw.size, dtype=bool)
     prevented = np.full(draw.size, "", dtype=object)
     rows = np.flatnonzero(collided)
+    if network is None:  # no lane to judge by
+        verdict[rows] = UNJUDGED
+        rows = rows[:0]
     step = max(MAX_RECORDED // (terms.ticks * len(scenario.entities)), 1)
     for first in range(0, len(rows), step):
         part = rows[first : first + step]
         found = r157_verdict(_record(scenario, draw.take(part), network, terms), terms.judges)
         # What touched in the world but not in the lane's coordinates has no verdict of the lane's.
-        outcome = [VERDICTS[Outcome(int(o))] if bool(c) else "unjudged" for o, c in zip(found.outcome, found.collided)]
+        outcome = [VERDICTS[Outcome(int(o))] if bool(c) else UNJUDGED for o, c in zip(found.outcome, found.collided)]
         verdict[part] = outcome
         must_avoid[part] = found.must_avoid.numpy()
         names = [[name for name in terms.judges if bool(found.preventable[name][run])] for run in range(len(part))]

@@ -107,3 +107,17 @@ def test_files_found_elsewhere_are_told(roadloop):
     ran = roadloop("scenario", DATA / "esmini" / "straight_500m.xosc", "--seconds", "0.1")
     assert ran.code == 0, ran.err
     assert "straight_500m.xodr' is not there; took" in ran.out
+
+
+def test_a_scenario_without_roads_plays(roadloop, tmp_path):
+    cars, _ = write_cars(tmp_path)
+    text = cars.read_text().replace('<LogicFile filepath="road.xodr"/>', "")
+    for x in (0, 40):
+        start = text.index("<LanePosition")
+        text = text[:start] + f'<WorldPosition x="{x}" y="0"/>' + text[text.index("/>", start) + 2 :]
+    cars.write_text(text)
+    ran = roadloop("scenario", cars, "--trace", tmp_path / "t.csv")
+    assert ran.code == 0, ran.err
+    assert "unjudged" in ran.out
+    assert float(rows_of(tmp_path / "t.csv")[-2]["x"]) == pytest.approx(160.0)
+    assert "needs a road" in roadloop("scenario", cars, "--agent", "fsm").error_lines[0]
