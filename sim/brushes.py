@@ -160,7 +160,10 @@ def _close_pairs(a: _Boxes, b: _Boxes, of_a: NDArray[np.bool_]) -> tuple[Ints, I
         found_a.append(np.repeat(mine, size))
         found_b.append(order[np.arange(size.sum()) + np.repeat(start - (np.cumsum(size) - size), size)])
     i, j = np.concatenate(found_a), np.concatenate(found_b)
-    near = (np.abs(a.xyz[i] - b.xyz[j]) < (_CELL_M, _CELL_M, _STOREYS_M)).all(axis=1) & (a.lane[i] != b.lane[j])
+    near = a.lane[i] != b.lane[j]
+    for axis, reach in ((1, _CELL_M), (0, _CELL_M), (2, _STOREYS_M)):  # one by one: most pairs fall out early
+        i, j = i[near], j[near]
+        near = np.abs(a.xyz[i, axis] - b.xyz[j, axis]) < reach
     return i[near], j[near]
 
 
