@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ G = 9.81
 FRONT, REAR = 8.0, 10.5  # cornering stiffness per axle load
 
 
-def alone(lanes: LaneGraph | None = None, **config: object) -> Simulator:
+def alone(lanes: LaneGraph | None = None, **config: Any) -> Simulator:
     """One world with nobody but a controlled ego."""
-    settings = {"actors": 1, "pedestrians": 0, "dynamics": "dynamic"} | config
+    settings: dict[str, Any] = {"actors": 1, "pedestrians": 0, "dynamics": "dynamic"} | config
     zero = torch.zeros(1, dtype=torch.int64)
     sim = Simulator(lanes or straight(2000.0), SimConfig(**settings), zero, zero.int())
     sim.action.valid[:] = True

@@ -151,6 +151,36 @@ def test_any_subset_of_vehicles_can_be_controlled() -> None:
     assert torch.equal(sim.world.controlled[0], torch.tensor(controlled))
 
 
+def test_every_vehicle_can_be_driven_by_its_own_observation() -> None:
+    """Self-play: pure pursuit of the third path point (15 m ahead) and a gap to whoever is in front, round a ring."""
+    vehicles = 6
+    config = SimConfig(actors=vehicles, pedestrians=0, route_m=2000.0)
+    maps = torch.zeros(3, dtype=torch.int32)
+    sim = Simulator(ring(150.0), config, torch.arange(3), maps, controlled=[True] * vehicles)
+    state, base, action = sim.state, sim.world.wheelbase_m, sim.action
+    there = state.valid.clone()
+    assert there.all(dim=1).any()
+    travelled = torch.zeros(3, vehicles)
+    for _ in range(300):
+        seen = sim.observe_all()
+        point = seen[..., 8 + 4 : 8 + 6] + torch.stack(
+            (0.5 * base, torch.zeros_like(base)), dim=-1
+        )  # from the rear axle
+        action.steer_rad[:] = torch.atan(2.0 * base * point[..., 1] / point.square().sum(dim=-1))
+        others = seen[..., 28:].reshape(3, vehicles, 8, 7)
+        bend = others[..., 1] - others[..., 0].square() / 300.0  # left of the ring's curve through oneself
+        ahead = (others[..., 0] > 0.0) & (others[..., 0] < 50.0) & (bend.abs() < 2.5)
+        gap = torch.where(ahead, others[..., 0] - 12.0, torch.full_like(bend, 50.0)).amin(dim=-1)
+        action.accel_mps2[:] = 1.5 * (torch.minimum(gap.clamp(min=0.0) / 1.5, torch.full_like(gap, 8.0)) - seen[..., 0])
+        action.valid[:] = True
+        sim.step(action)
+        travelled += state.speed_mps * sim.world.dt_s
+        assert not state.collided.any() and not state.offroad.any()
+    assert torch.equal(state.valid, there)  # nobody who is driven is towed or sent elsewhere
+    assert float(state.lane_lateral_m[there].abs().max()) < 0.5
+    assert float(travelled[there].min()) > 100.0
+
+
 @pytest.mark.slow
 def test_traffic_in_generated_towns_keeps_to_its_lanes_and_keeps_moving() -> None:
     worlds, actors, people, ticks = 16, 32, 6, 2000
