@@ -15,6 +15,7 @@ CROSSWALK_SHARE = wp.constant(0.65)  # of the people on a map with crosswalks; t
 JAYWALK_SHARE = wp.constant(0.1)  # walks along the pavement
 CROSSWALK_NEAR_M = wp.constant(150.0)  # people use crosswalks this close to the ego's start while there are some
 CORNER_M = wp.constant(6.0)  # who does not use a crosswalk keeps this far from turning traffic
+REFUGE_M = wp.constant(0.5)  # people wait at least this far from the asphalt
 ABREAST_M = wp.constant(0.8)  # between members of a group
 WIDE_LIMIT_MPS = wp.constant(17.0)  # nor several lanes of traffic faster than this
 CROSSING_LIMIT_MPS = wp.constant(25.5)  # nobody crosses faster roads on foot
@@ -192,6 +193,9 @@ def spawn_people(
                         cross_at_m_out,
                     )
                     found = count > 0
+                # A narrow median is no place to wait at: beyond it are the oncoming lanes.
+                found = found and edge_distance(lanes, world_map, origin) < -REFUGE_M
+                found = found and edge_distance(lanes, world_map, goal) < -REFUGE_M
                 if not uses_crosswalk:
                     found = found and not at_corner(lanes, world_map, origin) and not at_corner(lanes, world_map, goal)
                 if found:
