@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.geometry import Floats, wrap_rad
 from sim.lanelinks import LaneKey, join_lanes
-from sim.roads import DRIVING_KINDS, Lane, LaneSection, Road, RoadNetwork
+from sim.roads import DRIVING_KINDS, Lane, Road, RoadNetwork
 
 GAP_M = 0.1  # between lanes that are joined, and between pieces of a reference line
 _KINK_RAD = math.radians(10.0)
@@ -40,7 +40,9 @@ def _road_findings(network: RoadNetwork, road: Road) -> Iterator[str]:
             if side in part.sides and part.end_m(sign) - part.s_m <= 1e-6 < road.length_m:
                 yield f"{name}, section {index}: has no length on its {side}"
         for lane in part.lanes.values():
-            yield from (f"{name}, section {index}, lane {lane.id}: {text}" for text in _lane_findings(road, part, lane))
+            yield from (
+                f"{name}, section {index}, lane {lane.id}: {text}" for text in _lane_findings(road, index, lane)
+            )
             yield from (f"{name}, section {index}, lane {lane.id}: {text}" for text in _dangling(road, index, lane))
 
 
@@ -59,7 +61,8 @@ def _reference_line(road: Road) -> Iterator[str]:
             yield f"has a kink of {math.degrees(kink):.3g} degrees in its reference line at s={s:g}"
 
 
-def _lane_findings(road: Road, part: LaneSection, lane: Lane) -> Iterator[str]:
+def _lane_findings(road: Road, index: int, lane: Lane) -> Iterator[str]:
+    part = road.sections[index]
     length = part.end_m(lane.id) - part.s_m
     if lane.id == 0 or length <= 1e-6:
         return
@@ -68,7 +71,6 @@ def _lane_findings(road: Road, part: LaneSection, lane: Lane) -> Iterator[str]:
     if lane.border is None:
         width = lane.width.at(ds)[0]
     else:
-        index = road.sections.index(part)
         inner, _, outer, _ = road.borders(index, lane.id, part.s_m + ds)
         width = (outer - inner) * (1.0 if lane.id > 0 else -1.0)
     if width.min() < -0.01:
