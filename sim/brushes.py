@@ -189,7 +189,7 @@ def _spans(a: _Boxes, i: Ints, b: _Boxes, j: Ints, count: int, kind: int) -> Flo
     for column, s in ((0, a.s_m[i]), (2, b.s_m[j])):
         np.minimum.at(spans[:, column], row, s)
         np.maximum.at(spans[:, column + 1], row, s)
-    return np.column_stack((pair // count, pair % count, np.full(len(pair), kind), spans))
+    return np.column_stack((pair // count, pair % count, np.full(len(pair), kind), spans)).astype(np.float64)
 
 
 def _assemble(rows: Floats, count: int, diverge_m: Floats) -> Brushes:

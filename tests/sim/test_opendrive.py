@@ -303,7 +303,10 @@ BAD = {
         road(extra='<lateralProfile><superelevation s="0" a="1.6" b="0" c="0" d="0"/></lateralProfile>'),
         r"superelevation of 1.6; at most 1",
     ),
-    "tight": (road(geometry=LINE.replace("<line/>", '<arc curvature="1e6"/>')), r"<arc> winds too tightly .curvature 1e\+06"),
+    "tight": (
+        road(geometry=LINE.replace("<line/>", '<arc curvature="1e6"/>')),
+        r"<arc> winds too tightly .curvature 1e\+06",
+    ),
     "many lanes": (
         road(lanes=f'<laneSection s="0"><right>{"".join(lane(-i) for i in range(1, 300))}</right></laneSection>'),
         r"has 299 lanes on one side; 255 are the most",

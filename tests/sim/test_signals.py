@@ -1,11 +1,14 @@
 """Lights, signs and crosswalks: what controls each way into a junction, what lights show, and that traffic obeys."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from configs.schema import SimConfig
-from sim.lanegraph import compile_lanes
+from sim.conflicts import ring_lanes
+from sim.lanegraph import compile_lanes, map_lanes
 from sim.roadgen import generate_road
 from sim.simulator import Simulator
 from sim.types import LaneControl, LaneGraph, SignalPhase
@@ -154,3 +157,34 @@ def test_people_cross_at_crosswalks_in_the_red_of_their_lane_unhurt(crossings: L
     assert crossed > 300
     assert on_green == 0
     assert hits == 0
+
+
+def test_the_ring_of_a_roundabout_goes_first() -> None:
+    """Ring lanes give way to nobody who enters, with and without signs, and entries wait for gaps in it."""
+    network = generate_road("roundabout", 1)
+    bare = replace(network, signals=(), controllers=())
+    for roads in (network, bare):
+        graph, lanes = compile_lanes([roads]), map_lanes(roads)
+        ring = ring_lanes(lanes)
+        assert ring.sum() >= 3
+        merges = 0
+        for lane in range(len(lanes.keys)):
+            for e in range(int(graph.conflict_first[lane]), int(graph.conflict_first[lane + 1])):
+                other = int(graph.conflict_lane[e])
+                if ring[lane] and not ring[other]:
+                    assert not graph.conflict_yields[e]
+                    merges += 1
+        assert merges >= 3
+    sim = traffic(compile_lanes([network]), [0] * 8, actors=14)
+    inside = torch.tensor(ring_lanes(map_lanes(network)))
+    touched, stood, moving = 0, 0, 0
+    for _ in range(1200):
+        step(sim)
+        v = sim.first_person
+        on_ring = inside[sim.state.path_lane[:, :v, 0].long()] & sim.state.valid[:, :v]
+        stood += int((on_ring & (sim.state.speed_mps[:, :v] < 0.1)).sum())
+        moving += int(on_ring.sum())
+        touched += int(sim.state.collided.sum())
+    assert touched == 0
+    assert moving > 2000
+    assert stood < 0.1 * moving  # who waits, waits outside
