@@ -99,7 +99,7 @@ class Stage:
         sign, bodies = ("+", "") if form == "ahead_of" else ("-", "")
         if "gap" in found:
             first, second = (self.entities[name], own) if form == "ahead_of" else (own, self.entities[name])
-            bodies = f" {sign} {_to_front(first)} {sign} {_to_rear(second)}"
+            bodies = f" {sign} {inner(combined(f'{_to_front(first)} + {_to_rear(second)}', distance))}"
         along = combined(f"{inner(other.along)} {sign} {inner(distance)}{bodies}", distance)
         return self._beside_lane(found, Site(other.way, along), turns)
 
@@ -255,8 +255,12 @@ def _relative(site: Site, along_road_rad: float) -> Orientation:
 
 def _to_front(entity: Entity | None) -> str:
     """From the reference point to the front bumper."""
-    return "0" if entity is None else f"({inner(entity.center_x)} + {inner(entity.length)} / 2)"
+    return "0" if entity is None else _bumper(entity, f"{inner(entity.length)} / 2 + {inner(entity.center_x)}")
 
 
 def _to_rear(entity: Entity | None) -> str:
-    return "0" if entity is None else f"({inner(entity.length)} / 2 - {inner(entity.center_x)})"
+    return "0" if entity is None else _bumper(entity, f"{inner(entity.length)} / 2 - {inner(entity.center_x)}")
+
+
+def _bumper(entity: Entity, expression: str) -> str:
+    return inner(combined(expression, entity.length))

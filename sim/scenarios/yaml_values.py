@@ -7,7 +7,7 @@ values once, and expressions see it converted, so `$v - 5` is always five metres
 import re
 from dataclasses import dataclass, field
 
-from sim.scenarios.values import Draw, Scope, Value
+from sim.scenarios.values import Draw, Scope, Value, constant
 from sim.scenarios.yaml_tree import Entry, hint
 
 UNITS: dict[str, dict[str, str]] = {  # quantity: unit and what turns it into SI, the SI unit first
@@ -98,5 +98,6 @@ def inner(value: Value) -> str:
 
 
 def combined(expression: str, like: Value) -> Value:
-    """An expression made of `inner` ones, in the scope and at the place of one of them."""
-    return Value("${" + expression + "}", like.where, like.scope)
+    """An expression made of `inner` ones, in the scope and at the place of one of them; a number where it can be."""
+    value = Value("${" + expression + "}", like.where, like.scope)
+    return value if "$" in expression else constant(float(value.numbers(Draw(1))[0]), like.where)

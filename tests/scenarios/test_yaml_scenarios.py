@@ -150,6 +150,16 @@ def test_actors_may_refer_to_later_ones(tmp_path):
     assert [entity.name for entity in scenario.entities] == ["ego", "last", "middle"]
 
 
+def test_long_queues_stay_short_expressions(tmp_path):
+    """Each car of a queue stands relative to the one before; expressions have a bounded length."""
+    actors = {"ego": {"kind": "car", "at": {"on": "road", "lane": "right", "after": 10}}}
+    for i in range(50):
+        actors[f"car_{i}"] = {"kind": "car", "at": {"ahead_of": f"car_{i - 1}" if i else "ego", "gap": "$gap / 4"}}
+    scenario = read(tmp_path, changed(actors=actors))
+    s = Player(scenario, Draw(1), network_of(scenario, Draw(1)), 0.05).state.s_m[0]
+    assert float((s[50] - s[0]).abs()) == pytest.approx(50 * (4.5 + 5.0))
+
+
 def test_turns_make_a_route_through_the_junction(tmp_path):
     actors = {"ego": {"kind": "car", "at": {"on": "approach", "before": 30}, "speed": 10, "turns": "left"}}
     tree = changed(road={"kind": "crossing", "pick": 0, "arms": 4}, actors=actors, task={"seconds": 9})
