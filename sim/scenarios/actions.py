@@ -13,6 +13,7 @@ from sim.scenarios.following import Meet, TakeRoute, Trace, Tracks
 from sim.scenarios.lateral import BOTH, ChangeLane, ShiftOffset
 from sim.scenarios.longitudinal import ChangeSpeed, FollowProfile, KeepDistance
 from sim.scenarios.model import Action
+from sim.scenarios.replay import Recorded
 from sim.scenarios.road_tables import Bools
 from sim.scenarios.storyboard import Deed, Stage
 from sim.scenarios.trailers import Trailers
@@ -79,6 +80,8 @@ class Deeds:
             return ShiftOffset(body, entity, bodies)
         if isinstance(body, kinds.FollowTrajectory):
             return Trace(body, entity, bodies, stage.places, self.tracks)
+        if isinstance(body, kinds.Replay):
+            return Recorded(body, entity, bodies)
         if isinstance(body, kinds.AssignRoute | kinds.AcquirePosition):
             return TakeRoute(body, entity, bodies, stage.places)
         if isinstance(body, kinds.Synchronize):

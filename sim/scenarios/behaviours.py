@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sim.geometry import Floats
 from sim.scenarios.entities import Controller
 from sim.scenarios.positions import Position, Route, Trajectory
 from sim.scenarios.values import Value
@@ -117,6 +118,18 @@ class FollowTrajectory:
     mode: str  # position, follow
 
 
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What an entity did, in even steps of time (T,); it takes part from the first to the last of them only."""
+
+    first_s: float
+    step_s: float
+    x_m: Floats
+    y_m: Floats
+    heading_rad: Floats
+    speed_mps: Floats  # along the heading
+
+
 @dataclass(frozen=True)
 class AssignRoute:
     route: Route
@@ -201,6 +214,7 @@ Behaviour = (
     | LaneOffset
     | Synchronize
     | FollowTrajectory
+    | Replay
     | AssignRoute
     | AcquirePosition
     | ActivateController

@@ -1,13 +1,15 @@
-"""Read scenarios of either format, and the roads they are on."""
+"""Read scenarios of any format, and the roads they are on."""
 
 from functools import lru_cache
 from pathlib import Path
 
+from sim.commonroad import is_commonroad
 from sim.opendrive import read_opendrive
 from sim.roadgen import generate_road
 from sim.roads import RoadNetwork
 from sim.scenarios.model import Parameter, Scenario
 from sim.scenarios.parameters import NUMERIC
+from sim.scenarios.recordings import read_recording, recorded_roads
 from sim.scenarios.values import Draw
 from sim.scenarios.xosc import read_parameters, read_xosc
 from sim.scenarios.yaml_scenarios import read_declarations, read_yaml
@@ -17,6 +19,8 @@ YAML = (".yaml", ".yml")
 
 def read_scenario(path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True) -> Scenario:
     """The scenario of a file for one draw of its parameters. Arguments and errors as of `read_xosc`."""
+    if is_commonroad(path):
+        return read_recording(path, draw)
     return read_yaml(path, draw) if path.suffix.lower() in YAML else read_xosc(path, draw, road_paths, merge_models)
 
 
@@ -24,7 +28,7 @@ def declared_parameters(path: Path) -> tuple[Parameter, ...]:
     """The parameters that a scenario file declares."""
     if path.suffix.lower() in YAML:
         return tuple(declared.parameter for declared in read_declarations(path)[2])
-    return read_parameters(path)
+    return () if is_commonroad(path) else read_parameters(path)
 
 
 def is_numeric(parameter: Parameter) -> bool:
@@ -34,6 +38,8 @@ def is_numeric(parameter: Parameter) -> bool:
 
 def network_of(scenario: Scenario, draw: Draw) -> RoadNetwork | None:
     """The roads that a scenario is on; None where it has none. Raises Mixed where they differ by run."""
+    if scenario.road_file is not None and is_commonroad(scenario.road_file):
+        return recorded_roads(scenario.road_file)
     if scenario.road_file is not None:
         return _read(scenario.road_file, scenario.road_file.stat().st_mtime_ns)
     if scenario.road_kind is not None and scenario.road_seed is not None:

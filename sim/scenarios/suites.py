@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sim.commonroad import is_commonroad
 from sim.scenarios.distributions import Variation, is_variation, nested_loops, read_variation
 from sim.scenarios.parameters import NUMERIC, allowed
 from sim.scenarios.reading import YAML
@@ -16,9 +17,10 @@ from sim.scenarios.yaml_scenarios import read_declarations
 def expand(paths: list[Path]) -> list[Variation]:
     """The runs of files and folders, in the order given, the files of a folder by path.
 
-    Of a folder and what is below it count its variation files, its own-format scenarios with their sweeps, and those
-    OpenSCENARIO scenarios, one run each, that lie in no folder which a variation takes its scenario from: those are
-    templates. Catalogs are no scenarios. ValueError where nothing is left, OSError where a path does not exist.
+    Of a folder and what is below it count its variation files, its own-format scenarios with their sweeps, its
+    CommonRoad recordings, and those OpenSCENARIO scenarios, one run each, that lie in no folder which a variation takes
+    its scenario from: those are templates. Catalogs are no scenarios. ValueError where nothing is left, OSError where a
+    path does not exist.
     """
     found: list[Variation] = []
     for path in paths:
@@ -26,14 +28,17 @@ def expand(paths: list[Path]) -> list[Variation]:
             raise FileNotFoundError(f"{path} does not exist; name a scenario, a variation or a folder of them")
         found += _folder(path) if path.is_dir() else [_file(path)]
     if not found:
-        raise ValueError(f"{', '.join(map(str, paths))}: no scenarios there; name a folder with .xosc or .yaml files")
+        raise ValueError(
+            f"{', '.join(map(str, paths))}: no scenarios there; name a folder with .xosc, .yaml or CommonRoad files"
+        )
     return found
 
 
 def _folder(folder: Path) -> list[Variation]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".xosc", *YAML) and path.is_file())
-    sweeps = [path for path in files if path.suffix.lower() in YAML]
-    kinds = {path: _kind(path) for path in files if path.suffix.lower() not in YAML}
+    known = (".xosc", *YAML)
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and (p.suffix.lower() in known or is_commonroad(p)))
+    sweeps = [path for path in files if path.suffix.lower() != ".xosc"]
+    kinds = {path: _kind(path) for path in files if path.suffix.lower() == ".xosc"}
     variations = [read_variation(path) for path, kind in kinds.items() if kind == "variation"]
     templates = {variation.scenario.parent for variation in variations}
     alone = [path for path, kind in kinds.items() if kind == "scenario" and path.resolve().parent not in templates]
@@ -43,6 +48,8 @@ def _folder(folder: Path) -> list[Variation]:
 def _file(path: Path) -> Variation:
     if path.suffix.lower() in YAML:
         return sweep(path)
+    if is_commonroad(path):
+        return Variation(path, path, Draw(1), (), np.ones(1, dtype=bool))
     return read_variation(path) if is_variation(path) else single(path)
 
 
