@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import numpy as np
 
@@ -277,8 +277,3 @@ class Streets:
 def _apart_rad(a: float, b: float) -> float:
     """The angle between two headings, coarse enough for ways that part smoothly to start out equal."""
     return round(abs(math.remainder(a - b, 2.0 * math.pi)), 2)
-
-
-def follows(streets: Streets, way: Way) -> bool:
-    """Whether each lane of a way is a successor of the one before."""
-    return all(b in streets.after[a] for a, b in pairwise(way.lanes))

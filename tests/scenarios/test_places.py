@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sim.roadgen import generate_road
 from sim.scenarios.meetings import crossing_m
 from sim.scenarios.places import PLACES, JunctionChoice, approaches, main_approach, place, sign_of
-from sim.scenarios.ways import Streets, Unfit, follows
+from sim.scenarios.ways import Streets, Unfit
 
 SEEDS = range(10)
 KINDS = ("rural", "highway", "town", "crossing", "motorway", "roundabout", "urban")
@@ -27,6 +28,11 @@ ALWAYS = {  # places that every road of a kind has
 @lru_cache(maxsize=128)
 def streets(kind, seed):
     return Streets(generate_road(kind, seed))
+
+
+def follows(at, way):
+    """Whether each lane of a way is a successor of the one before."""
+    return all(b in at.after[a] for a, b in pairwise(way.lanes))
 
 
 def point(at, spot):
