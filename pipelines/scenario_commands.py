@@ -33,7 +33,7 @@ class Playing:
 
 @dataclasses.dataclass(kw_only=True)
 class Scenario(Playing):
-    """Play one scenario, OpenSCENARIO XML or our own YAML, and tell how it went."""
+    """Play one scenario, OpenSCENARIO XML, our own YAML or a CommonRoad recording, and tell how it went."""
 
     file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|NAME")] = None
     set: tyro.conf.UseAppendAction[Annotated[list[str], _arg("NAME=VALUE")]] = dataclasses.field(default_factory=list)
@@ -72,8 +72,8 @@ class Suite(Playing):
     """Seed of the sample."""
     workers: Annotated[int, _arg("N")] = 0
     """Ray workers; 0 plays in this process."""
-    seconds: Annotated[float, _arg("S")] = 400.0
-    """End a run after this much simulated time, should its storyboard not end before."""
+    seconds: Annotated[float, _arg("S")] = 60.0
+    """End a run after this much simulated time, unless its storyboard says by time when it ends (up to 400 s)."""
     out: Annotated[Path | None, _arg("DIR")] = None
     """Folder for the results (default runs/suite-...); an interrupted suite given the same folder goes on."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False

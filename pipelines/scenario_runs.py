@@ -15,13 +15,15 @@ from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
 from sim.roads import RoadNetwork
 from sim.scenarios.batches import uniform
+from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.model import Scenario
 from sim.scenarios.player import Player
 from sim.scenarios.reading import network_of, read_scenario
 from sim.scenarios.values import Draw
 
-MAX_RECORDED = 1_000_000  # runs x ticks x entities of which the lane record is kept at once
+MAX_RECORDED = 2_000_000  # runs x ticks x entities of which the lane record is kept at once
 UNJUDGED = "unjudged"  # a collision that no lane's coordinates show
+JUDGED_S = 10.0  # after a collision, that a judge must have survived too
 VERDICTS = {Outcome.PASSED: "passed", Outcome.FAILED: "avoidable", Outcome.UNPREVENTABLE: "unavoidable"}
 
 
@@ -33,13 +35,14 @@ class Terms:
     perception: str = "oracle"  # what a driving agent sees with
     film: Path | None = None  # of a single run with a driving agent
     dt_s: float = 0.05
-    seconds: float = 400.0  # at most; a storyboard may end sooner
+    seconds: float = 600.0  # at most, where the storyboard does not say by time when it ends
+    timed_seconds: float | None = None  # at most, where it does; None: the same
     road_paths: tuple[Path, ...] = ()
     judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
 
     @property
     def ticks(self) -> int:
-        return max(round(self.seconds / self.dt_s), 1)
+        return max(round(max(self.seconds, self.timed_seconds or 0.0) / self.dt_s), 1)
 
 
 def sees_models(agent: str) -> bool:
@@ -66,27 +69,49 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
     driver = make_driver(terms.agent, player, ego, terms.perception, terms.film)
     scores = Scores(player, ego)
+    limit = np.maximum(np.round(limit_s(scenario, draw, terms) / terms.dt_s), 1).astype(np.int64)
     watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria else None
     while True:
         gaps, state = sight(player, ego), player.state
         scores.see(gaps, state)
         if watch is not None:
             watch.see(state)
-        if player.tick >= terms.ticks or bool((player.done.numpy() | scores.collided).all()):
+        scores.over = player.tick >= limit
+        if bool((player.done.numpy() | scores.collided | scores.over).all()):
             break
         driver.advance(gaps, state)
     driver.close()
-    ended = np.where(player.done.numpy(), player.end_tick.numpy(), player.tick)
+    ended = np.minimum(np.where(player.done.numpy(), player.end_tick.numpy(), player.tick), limit)
+    timely = player.done.numpy() & (player.end_tick.numpy() <= limit)
     ended = np.where(scores.collided, scores.collision_tick, ended)
-    reasons = np.array([reason or "time limit" for reason in player.end_reason], dtype=object)
+    reasons = np.where(timely, np.array(player.end_reason, dtype=object), "time limit")
     columns = scores.columns(ended)
     columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
     columns |= criteria_columns(watch.judgements(ended) if watch is not None else (), draw.size)
-    return columns | _verdicts(scenario, draw, network, terms, scores.collided)
+    return columns | _verdicts(scenario, draw, network, terms, scores.collided, scores.collision_tick)
+
+
+def limit_s(scenario: Scenario, draw: Draw, terms: Terms) -> NDArray[np.float64]:
+    """When each run (B,) is ended: later than its stop trigger fires by time alone, else by the limit for open ends."""
+    stops = np.full(draw.size, np.inf)
+    for group in scenario.stop or ():
+        tests = [condition.test for condition in group if isinstance(condition.test, SimulationTime)]
+        if len(tests) == len(group):
+            times = [test.value.numbers(draw) for test in tests] + [
+                condition.delay.numbers(draw) for condition in group
+            ]
+            stops = np.minimum(stops, np.sum(times, axis=0))
+    most = terms.seconds if terms.timed_seconds is None else terms.timed_seconds
+    return np.where(np.isfinite(stops), np.minimum(stops + 1.0, most), terms.seconds)
 
 
 def _verdicts(
-    scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, collided: NDArray[np.bool_]
+    scenario: Scenario,
+    draw: Draw,
+    network: RoadNetwork | None,
+    terms: Terms,
+    collided: NDArray[np.bool_],
+    tick: NDArray[np.int64],
 ) -> Columns:
     """UN R157's verdict of every run: collisions are played again with a record of the lane, for the judges."""
     verdict = np.full(draw.size, VERDICTS[Outcome.PASSED], dtype=object)
@@ -96,10 +121,12 @@ def _verdicts(
     if network is None:  # no lane to judge by
         verdict[rows] = UNJUDGED
         rows = rows[:0]
-    step = max(MAX_RECORDED // (terms.ticks * len(scenario.entities)), 1)
-    for first in range(0, len(rows), step):
-        part = rows[first : first + step]
-        found = r157_verdict(_record(scenario, draw.take(part), network, terms), terms.judges)
+    last = tick + round(JUDGED_S / terms.dt_s)
+    rows = rows[np.argsort(last[rows], kind="stable")[::-1]]  # the longest first, which say how many fit
+    while len(rows):
+        fit = max(MAX_RECORDED // int((last[rows[0]] + 1) * len(scenario.entities)), 1)
+        part, rows = rows[:fit], rows[fit:]
+        found = r157_verdict(_record(scenario, draw.take(part), network, terms, last[part]), terms.judges)
         # What touched in the world but not in the lane's coordinates has no verdict of the lane's.
         outcome = [VERDICTS[Outcome(int(o))] if bool(c) else UNJUDGED for o, c in zip(found.outcome, found.collided)]
         verdict[part] = outcome
@@ -109,8 +136,10 @@ def _verdicts(
     return {"verdict": verdict, "must_avoid": must_avoid, "prevented_by": prevented}
 
 
-def _record(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> LaneRun:
-    """The runs along the ego's lane, from first to last tick, the ego first."""
+def _record(
+    scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, last: NDArray[np.int64]
+) -> LaneRun:
+    """The runs along the ego's lane, each from its first to its tick `last` (B,), the ego first."""
     ego = scenario.ego or scenario.entities[0].name
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
     driver = make_driver(terms.agent, player, ego, terms.perception)
@@ -119,9 +148,9 @@ def _record(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: 
     while True:
         gaps, state = player.gaps(ego), player.state
         tick = lane_tick(player, index, gaps, state)
-        over = player.done & (player.end_tick < player.tick)
+        over = torch.from_numpy(player.tick > last) | (player.done & (player.end_tick < player.tick))
         ticks.append(replace(tick, valid=tick.valid & ~over[:, None, None]))
-        if player.tick >= terms.ticks or bool(player.done.all()):
+        if player.tick >= last.max() or bool(player.done.all()):
             break
         driver.advance(gaps, state)
     driver.close()

@@ -45,6 +45,7 @@ class Scores:
         self._least = {name: np.full(runs, math.inf) for name in ("min_ttc_s", "min_thw_s", "min_gap_m")}
         self._max_decel = np.zeros(runs)
         self._collided = np.zeros(runs, dtype=bool)
+        self.over = np.zeros(runs, dtype=bool)  # runs whose time is up; set by the caller
         self._hit: dict[str, NDArray[Any]] = {
             "partner": np.zeros(runs, dtype=np.int64),
             "tick": np.zeros(runs, dtype=np.int64),
@@ -70,7 +71,7 @@ class Scores:
 
     def see(self, gaps: Gaps | None, state: State) -> None:
         """Take in the player's present tick; without roads there are no gaps to measure."""
-        active = ~self._collided
+        active = ~(self._collided | self.over)
         decel = -state.accel_mps2.numpy().T[self._ego]
         np.maximum(self._max_decel, decel, out=self._max_decel, where=active)
         if gaps is not None:

@@ -19,7 +19,7 @@ from pipelines.fanout import fan_out
 from pipelines.progress import Report, progress
 from pipelines.runs import default_folder, machine, prepare_folder, versions, write_json, write_text, written_whole
 from pipelines.scenario_drivers import check_agent, check_perception
-from pipelines.scenario_runs import Terms, play_runs
+from pipelines.scenario_runs import JUDGED_S, Terms, play_runs
 from pipelines.scenario_scores import Columns
 from pipelines.suite_plan import Chunk, Plan, Request, make_plan
 from pipelines.suite_report import write_suite_report
@@ -143,10 +143,11 @@ def _metrics(plan: Plan, results: Results, wall_s: float) -> dict[str, Any]:
     return {
         "settings": plan.settings(),
         "rule": (
-            f"A run ends at its stop trigger, at the ego's first collision, or after {plan.request.seconds:g} s. A "
-            "collision is avoidable if UN R157's must-avoid line says so or one of the performance models, driven "
-            "again in the ego's place among the recorded others, avoids it. Discarded runs are outside the scenario's "
-            "own constraints and not played."
+            "A run ends at its stop trigger or at the ego's first collision; else after "
+            f"{plan.request.seconds:g} s, or after {plan.request.terms.timed_seconds:g} s where it waits for a time. "
+            "A collision is avoidable if UN R157's must-avoid line says so, or if one of the performance models avoids "
+            "it, driven in the ego's place among the recorded others until "
+            f"{JUDGED_S:g} s after the collision. Runs outside the scenario's own constraints are discarded, not played."
         ),
         "scenarios": scenarios,
         "total": total,

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.scenario_runs import Terms, sees_models
+from pipelines.scenario_runs import Terms, limit_s, sees_models
 from sim.scenarios.batches import uniform
-from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.distributions import Variation
-from sim.scenarios.model import Scenario
 from sim.scenarios.reading import network_of, read_scenario
 from sim.scenarios.suites import expand
 from sim.scenarios.values import Draw
@@ -21,6 +19,7 @@ from sim.scenarios.values import Draw
 CHUNK_RUNS = 4096
 SEEING_RUNS = {"oracle": 128}  # of driving agents, by perception; whoever has a camera:
 CAMERA_RUNS = 8
+TIMED_SECONDS = 400.0  # at most, of runs whose storyboard says by time when it ends
 TICK_RUNS = 400  # runs that cost as much per tick as the tick itself
 
 
@@ -32,7 +31,7 @@ class Request:
     agent: str = "none"
     perception: str = "oracle"
     dt_s: float = 0.05
-    seconds: float = 400.0
+    seconds: float = 60.0
     sample: int | None = None
     seed: int = 0
     road_paths: tuple[Path, ...] = ()
@@ -44,6 +43,7 @@ class Request:
             perception=self.perception,
             dt_s=self.dt_s,
             seconds=self.seconds,
+            timed_seconds=max(self.seconds, TIMED_SECONDS),
             road_paths=self.road_paths,
         )
 
@@ -127,21 +127,10 @@ def _groups(
         scenario = read_scenario(variation.scenario, draw, request.road_paths, merge_models=merge)
         network_of(scenario, draw)
         notes.update(dict.fromkeys(scenario.notes))
-        return _expected_s(scenario, draw, request.seconds)
+        return limit_s(scenario, draw, request.terms)
 
     for group, expected_s in uniform(variation.draw.take(runs), read):
         yield runs[group], expected_s
-
-
-def _expected_s(scenario: Scenario, draw: Draw, seconds: float) -> NDArray[np.float64]:
-    """When the stop trigger fires by time alone, or the limit."""
-    expected = np.full(draw.size, seconds)
-    for group in scenario.stop or ():
-        tests = [condition.test for condition in group]
-        if all(isinstance(test, SimulationTime) for test in tests):
-            times = [test.value.numbers(draw) for test in tests if isinstance(test, SimulationTime)]
-            expected = np.minimum(expected, np.max(times, axis=0))
-    return expected
 
 
 def _most_runs(request: Request) -> int:

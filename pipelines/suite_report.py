@@ -54,9 +54,11 @@ def replay_command(plan: Plan, results: Results, row: int) -> str:
     index = int(results.variation[row])
     variation, request = plan.variations[index], plan.request
     parts = ["roadloop", "scenario", str(variation.scenario)]
+    timed_out = results.columns["end_reason"][row] == "time limit"
+    seconds = results.columns["duration_s"][row] if timed_out else request.terms.timed_seconds
     for name in results.parameters[index]:
         parts += ["--set", f"{name}={_spelled(results.columns[name][row])}"]
-    parts += ["--agent", request.agent, "--dt", f"{request.dt_s:g}", "--seconds", f"{request.seconds:g}"]
+    parts += ["--agent", request.agent, "--dt", f"{request.dt_s:g}", "--seconds", f"{seconds:g}"]
     for folder in request.road_paths:
         parts += ["--road-path", str(folder)]
     return shlex.join(parts)
