@@ -147,7 +147,7 @@ def _metrics(plan: Plan, results: Results, wall_s: float) -> dict[str, Any]:
             f"{plan.request.seconds:g} s, or after {plan.request.terms.timed_seconds:g} s where it waits for a time. "
             "A collision is avoidable if UN R157's must-avoid line says so, or if one of the performance models avoids "
             "it, driven in the ego's place among the recorded others until "
-            f"{JUDGED_S:g} s after the collision. Runs outside the scenario's own constraints are discarded, not played."
+            f"{JUDGED_S:g} s after the collision. Runs outside the scenario's own constraints are not played."
         ),
         "scenarios": scenarios,
         "total": total,
