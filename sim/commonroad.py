@@ -23,6 +23,7 @@ _LIMITS = ("274", "274.1", "R2-1", "r301")  # ids of signs whose value is a spee
 _UNREAD = ("trafficLight", "intersection", "environmentObstacle", "phantomObstacle")
 _MAX_STEP = 10**7
 _MAX_LIMIT_MPS = 200.0
+_MAX_LENGTH_M = 100_000.0
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 
 
@@ -201,6 +202,9 @@ def _bound(read: Reader, element: Element) -> tuple[Floats, str]:
         points = points[np.concatenate(([True], np.hypot(*np.diff(points, axis=0).T) > 1e-6))]
     if len(points) < 2:
         raise read.error(element, f"has {len(points)} different points", "a bound needs at least two")
+    length = float(np.hypot(*np.diff(points, axis=0).T).sum())
+    if length > _MAX_LENGTH_M:
+        raise read.error(element, f"is {length:.0f} m long", f"bounds of up to {_MAX_LENGTH_M:.0f} m are read")
     return points, (element.findtext("lineMarking") or "").strip()
 
 

@@ -152,6 +152,7 @@ def biarcs(xy: Floats) -> tuple[PlanView, float]:
     inner = xy[2:] - xy[:-2]
     heading = np.concatenate(([0.0], np.arctan2(inner[:, 1], inner[:, 0]), [0.0]))
     heading[0], heading[-1] = 2.0 * course[0] - heading[1], 2.0 * course[-1] - heading[-2]
+    heading = np.unwrap(heading)
     tangent = np.column_stack((np.cos(heading), np.sin(heading)))
     p, q = tangent[:-1], tangent[1:]
     square, ahead = (chord * chord).sum(axis=1), (chord * (p + q)).sum(axis=1)
@@ -258,11 +259,20 @@ def _join(
 
 def _meetings(links: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     """Links grouped by the places where they are: those that share an end or a start belong together."""
-    groups: list[list[tuple[str, str]]] = []
+    sharing: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for link in links:
-        touching = [group for group in groups if any(link[0] == a or link[1] == b for a, b in group)]
-        groups = [group for group in groups if group not in touching]
-        groups.append([*(other for group in touching for other in group), link])
+        for place in enumerate(link):
+            sharing.setdefault(place, []).append(link)
+    groups: list[list[tuple[str, str]]] = []
+    seen: set[tuple[str, str]] = set()
+    for first in links:
+        group = [] if first in seen else [first]
+        seen.add(first)
+        for link in group:  # which grows meanwhile
+            near = [other for place in enumerate(link) for other in sharing[place] if other not in seen]
+            seen.update(near)
+            group += dict.fromkeys(near)
+        groups += [group] if group else []
     return groups
 
 

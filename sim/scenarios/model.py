@@ -1,8 +1,9 @@
 """A scenario as its file tells it: entities, initial actions and a storyboard whose leaves are unevaluated `Value`s.
 
-Both readers, OpenSCENARIO XML (`xosc.py`) and Roadloop's own YAML, make this tree; `storyboard.py` evaluates it for a
-batch of parameter values. Names and meanings are those of ASAM OpenSCENARIO XML 1.3. Metres, radians, m/s; lanes, roads
-and s as in OpenDRIVE; the reference point of a vehicle is its rear axle on the ground.
+The readers of OpenSCENARIO XML (`xosc.py`), of Roadloop's own YAML and of recordings make this tree; `storyboard.py`
+evaluates it for a batch of parameter values. Names and meanings are those of ASAM OpenSCENARIO XML 1.3. Metres,
+radians, m/s; lanes, roads and s as in OpenDRIVE; the reference point of a vehicle is its rear axle on the ground, of a
+recorded one the middle of its box.
 """
 
 from dataclasses import dataclass
