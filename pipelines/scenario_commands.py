@@ -35,7 +35,8 @@ class Playing:
 class Scenario(Playing):
     """Play one scenario, OpenSCENARIO XML, our own YAML or a CommonRoad recording, and tell how it went."""
 
-    file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|NAME")] = None
+    file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|NAME", help_behavior_hint="")] = None
+    """OpenSCENARIO (.xosc), our own (.yaml) or CommonRoad (.xml) file, or the name of a scenario of the library."""
     set: tyro.conf.UseAppendAction[Annotated[list[str], _arg("NAME=VALUE")]] = dataclasses.field(default_factory=list)
     """One parameter of the scenario; may be repeated."""
     trace: Annotated[Path | None, _arg("OUT.csv")] = None
@@ -66,6 +67,7 @@ class Suite(Playing):
     """Play whole parameter variations and folders of scenarios, and report the outcomes."""
 
     paths: Annotated[list[Path], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
+    """Parameter variations, scenarios with sweeps, or folders of them."""
     sample: Annotated[int | None, _arg("N")] = None
     """Play only so many runs, drawn at random (the same for the same --seed)."""
     seed: Annotated[int, _arg("N")] = 0
