@@ -141,7 +141,7 @@ def _shown(value: Any) -> Any:
     if isinstance(value, np.bool_ | bool):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else "none"
+        return round(float(value), 9) + 0.0 if np.isfinite(value) else "none"  # no trace of rounding, no minus zero
     return str(value) or "none"
 
 

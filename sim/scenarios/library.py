@@ -1,12 +1,13 @@
 """The scenarios that come with Roadloop: what there is, and files by name."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from sim.scenarios.suites import sweep
 from sim.scenarios.yaml_parameters import Declared
 from sim.scenarios.yaml_scenarios import read_declarations
-from sim.scenarios.yaml_tree import hint, read_tree
+from sim.scenarios.yaml_tree import read_tree
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "scenarios"
 
@@ -40,7 +41,9 @@ def find_scenario(name: str | Path) -> Path:
     known = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
     if path.parent == Path(".") and path.suffix in ("", ".yaml") and path.stem in known:
         return known[path.stem]
-    raise FileNotFoundError(f"scenario {str(name)!r} does not exist{hint(path.stem, known)}")
+    meant = get_close_matches(path.stem, known, n=1)
+    remedy = f"did you mean {meant[0]}?" if meant else "roadloop scenario --list shows those that come with Roadloop"
+    raise FileNotFoundError(f"there is no scenario file {str(name)!r}, and none of that name in the library; {remedy}")
 
 
 def _entry(path: Path) -> LibraryEntry:
