@@ -23,7 +23,7 @@ _LIMITS = ("274", "274.1", "R2-1", "r301")  # ids of signs whose value is a spee
 _UNREAD = ("trafficLight", "intersection", "environmentObstacle", "phantomObstacle")
 _MAX_STEP = 10**7
 _MAX_LIMIT_MPS = 200.0
-_MAX_LENGTH_M = 100_000.0
+_MAX_LENGTH_M = 10_000.0  # of a bound
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 
 

@@ -33,7 +33,7 @@ from sim.roads import (
 
 KNOT_M = 5.0
 NEAR_M = 0.2  # of the bound, for the reference line
-_FINE_M = 0.25  # between points of a bound that are measured
+_FINE_M, _MOST_POINTS = 0.25, 4000  # between points of a bound that are measured, and how many of them
 _LEAST_KNOTS = 4
 _CLOSEST_M = 2.0  # of the points that the reference line goes through
 _KINDS = {"sidewalk": "sidewalk", "bicycleLane": "biking", "shoulder": "shoulder", "border": "border"}
@@ -111,7 +111,7 @@ def _road(row: _Row, forked: bool) -> Road:
 def _reference(id: str, row: _Row) -> Road:
     """A road without lanes along the leftmost bound; along the middle of the row where that bound is much shorter."""
     left, right = row[0].left_xy_world_m, row[-1].right_xy_world_m
-    fine = max(round(max(_length(left), _length(right)) / _FINE_M), 2)
+    fine = _points(max(_length(left), _length(right)))
     line = resampled(left, fine)
     middle = 0.5 * (line + resampled(right, fine))
     if _length(left) < 0.5 * _length(middle):
@@ -127,6 +127,10 @@ def _reference(id: str, row: _Row) -> Road:
 
 def _knots(length_m: float) -> int:
     return max(round(length_m / KNOT_M), _LEAST_KNOTS)
+
+
+def _points(length_m: float) -> int:
+    return min(max(round(length_m / _FINE_M), 2), _MOST_POINTS)
 
 
 def _length(xy: Floats) -> float:
@@ -174,7 +178,7 @@ def biarcs(xy: Floats) -> tuple[PlanView, float]:
 
 def _offsets(index: RoadIndex, length_m: float, bound: Floats, knots: Floats) -> Floats:
     """t of a bound (n, 2) at knots (m,) of the one road of an index."""
-    points = resampled(bound, max(round(_length(bound) / _FINE_M), 2))
+    points = resampled(bound, _points(_length(bound)))
     s, t = index.project(0, points)
     inside = (s > 1e-6) & (s < length_m - 1e-6)
     if not inside.any():

@@ -303,6 +303,19 @@ def test_the_lanes_of_a_bend_have_the_bounds_of_the_file(tmp_path):
             np.testing.assert_allclose(np.hypot(side[:, 0], side[:, 1] - 30.0), wanted, atol=0.03)
 
 
+@pytest.mark.parametrize("radii", [(0.2, 3.7), (1.0, 4.5), (6.0, 9.5)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_tight_turns_keep_their_bounds_too(tmp_path, radii, side):
+    angle = np.linspace(0.0, math.pi / 2.0, 25)
+    inner, outer = (np.column_stack((r * np.sin(angle), side * (40.0 - r * np.cos(angle)))) for r in radii)
+    bounds = (inner, outer)[::side]
+    ego = problem(x=0.0, y=side * (40.0 - 0.5 * sum(radii)), goal="")
+    network = lanelet_network(read_commonroad(write(tmp_path, small(lanelet(1, *bounds), "", ego))))
+    for strip in network.strips(0.5):
+        for points, radius in zip((strip.left_xy_world_m, strip.right_xy_world_m), radii[::side], strict=True):
+            np.testing.assert_allclose(np.hypot(points[:, 0], points[:, 1] - side * 40.0), radius, atol=0.01)
+
+
 def test_arcs_through_points_of_a_circle_are_the_circle():
     angle = np.linspace(0.3, 2.0, 7)
     plan, length = biarcs(10.0 * np.column_stack((np.cos(angle), np.sin(angle))))
