@@ -308,9 +308,9 @@ def test_the_lanes_of_a_bend_have_the_bounds_of_the_file(tmp_path):
 def test_tight_turns_keep_their_bounds_too(tmp_path, radii, side):
     angle = np.linspace(0.0, math.pi / 2.0, 25)
     inner, outer = (np.column_stack((r * np.sin(angle), side * (40.0 - r * np.cos(angle)))) for r in radii)
-    bounds = (inner, outer)[::side]
+    left, right = (inner, outer)[::side]
     ego = problem(x=0.0, y=side * (40.0 - 0.5 * sum(radii)), goal="")
-    network = lanelet_network(read_commonroad(write(tmp_path, small(lanelet(1, *bounds), "", ego))))
+    network = lanelet_network(read_commonroad(write(tmp_path, small(lanelet(1, left, right), "", ego))))
     for strip in network.strips(0.5):
         for points, radius in zip((strip.left_xy_world_m, strip.right_xy_world_m), radii[::side], strict=True):
             np.testing.assert_allclose(np.hypot(points[:, 0], points[:, 1] - side * 40.0), radius, atol=0.01)
