@@ -44,12 +44,15 @@ class Scores:
         self._reach_m = reach + reach[self._ego]  # nearer than this boxes may touch
         self._least = {name: np.full(runs, math.inf) for name in ("min_ttc_s", "min_thw_s", "min_gap_m")}
         self._max_decel = np.zeros(runs)
+        self._least_speed = np.full(runs, math.inf)
         self._collided = np.zeros(runs, dtype=bool)
         self.over = np.zeros(runs, dtype=bool)  # runs whose time is up; set by the caller
         self._hit: dict[str, NDArray[Any]] = {
             "partner": np.zeros(runs, dtype=np.int64),
             "tick": np.zeros(runs, dtype=np.int64),
             "impact_mps": np.zeros(runs),
+            "ego_impact_mps": np.zeros(runs),
+            "closing_mps": np.zeros(runs),
             "at_fault": np.zeros(runs, dtype=bool),
             "contact": np.zeros(runs, dtype=np.int64),
         }
@@ -74,6 +77,8 @@ class Scores:
         active = ~(self._collided | self.over)
         decel = -state.accel_mps2.numpy().T[self._ego]
         np.maximum(self._max_decel, decel, out=self._max_decel, where=active)
+        speed = np.abs(state.speed_mps.numpy().T[self._ego])
+        np.minimum(self._least_speed, speed, out=self._least_speed, where=active)
         if gaps is not None:
             self._see_gaps(gaps, active)
         self._see_collisions(state, active)
@@ -89,6 +94,9 @@ class Scores:
             "collision_with": np.where(collided, names[self._hit["partner"]], ""),
             "collision_s": np.where(collided, self._hit["tick"] * player.dt_s, np.inf),
             "impact_mps": self._hit["impact_mps"],
+            "ego_impact_mps": self._hit["ego_impact_mps"],
+            "closing_mps": self._hit["closing_mps"],
+            "least_speed_mps": np.where(np.isfinite(self._least_speed), self._least_speed, 0.0),
             "contact": np.where(collided, contacts[self._hit["contact"]], ""),
             "at_fault": self._hit["at_fault"],
             **self._least,
@@ -188,6 +196,8 @@ class Scores:
         self._hit["partner"][rows] = order[partner[:, 0]].numpy()
         self._hit["tick"][rows] = self._player.tick
         self._hit["impact_mps"][rows] = _difference_mps(trace, partner)
+        self._hit["ego_impact_mps"][rows] = found.ego_speed_mps.gather(1, partner)[:, 0].abs().numpy()
+        self._hit["closing_mps"][rows] = found.closing_mps.gather(1, partner)[:, 0].clamp(min=0.0).numpy()
         self._hit["at_fault"][rows] = found.at_fault.gather(1, partner)[:, 0].numpy()
         self._hit["contact"][rows] = found.contact.gather(1, partner)[:, 0].numpy()
 

@@ -21,6 +21,7 @@ from pipelines.runs import default_folder, machine, prepare_folder, versions, wr
 from pipelines.scenario_drivers import check_agent, check_perception
 from pipelines.scenario_runs import JUDGED_S, Terms, play_runs
 from pipelines.scenario_scores import Columns
+from pipelines.suite_ncap import ncap_table
 from pipelines.suite_plan import Chunk, Plan, Request, make_plan
 from pipelines.suite_report import write_suite_report
 from pipelines.suite_results import Results, gather, summary
@@ -48,6 +49,8 @@ def play_suite(request: Request, workers: int, out: Path | None, resume: bool) -
     results = gather(plan, parts)
     write_results(folder, results)
     metrics = _metrics(plan, results, time.monotonic() - started_s)
+    for note in metrics["notes"][len(plan.notes) :]:
+        print(note)
     write_json(folder / "metrics.json", metrics)
     write_suite_report(folder, plan, results, metrics)
     print_table([*metrics["scenarios"], metrics["total"]], f"{plan.runs} runs, driver {request.agent}: {folder}")
@@ -140,6 +143,7 @@ def _cell(value: Any) -> Any:
 
 def _metrics(plan: Plan, results: Results, wall_s: float) -> dict[str, Any]:
     scenarios, total = summary(plan, results)
+    rated, remark = _euro_ncap(plan, results)
     return {
         "settings": plan.settings(),
         "rule": (
@@ -151,8 +155,17 @@ def _metrics(plan: Plan, results: Results, wall_s: float) -> dict[str, Any]:
         ),
         "scenarios": scenarios,
         "total": total,
+        "euro_ncap": rated,
         "wall_seconds_of_this_call": wall_s,
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *remark],
         "versions": versions(),
         "machine": machine(),
     }
+
+
+def _euro_ncap(plan: Plan, results: Results) -> tuple[list[dict[str, Any]], list[str]]:
+    """Points of the protocol's scenarios; what was played stays worth keeping where the calculator is missing."""
+    try:
+        return ncap_table(plan, results), []
+    except ImportError as error:
+        return [], [f"no Euro NCAP points: {error}"]

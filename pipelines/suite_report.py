@@ -38,6 +38,7 @@ def write_suite_report(folder: Path, plan: Plan, results: Results, metrics: dict
         "<h2>By scenario</h2>",
         table_html([*metrics["scenarios"], total]),
         f"<p class=note>{html.escape(metrics['rule'])}</p>",
+        *(("<h2>Euro NCAP 2026</h2>", table_html(metrics["euro_ncap"])) if metrics["euro_ncap"] else ()),
         "<h2>Worst runs</h2>",
         _worst(plan, results),
         "<h2>Where in the parameters</h2>",
@@ -58,6 +59,8 @@ def replay_command(plan: Plan, results: Results, row: int) -> str:
     seconds = results.columns["duration_s"][row] if timed_out else request.terms.timed_seconds
     for name in results.parameters[index]:
         parts += ["--set", f"{name}={_spelled(results.columns[name][row])}"]
+    if request.perception != "oracle":
+        parts += ["--perception", request.perception]
     parts += ["--agent", request.agent, "--dt", f"{request.dt_s:g}", "--seconds", f"{seconds:g}"]
     for folder in request.road_paths:
         parts += ["--road-path", str(folder)]
