@@ -27,7 +27,9 @@ _FLOATS = (
     "speed_mps", "accel_mps2", "vx_mps", "vy_mps", "ax_mps2", "ay_mps2", "travelled_m",
     "_old_x", "_old_y", "_old_vx", "_old_vy", "_old_speed", "stood_since_s", "ended_since_s", "off_since_s",
 )  # fmt: skip
-_BOOLS = ("valid", "standing", "at_end", "off_road", "moved", "loose", "jumped", "lateral_taken", "speed_taken")
+_BOOLS = (
+    "valid", "standing", "at_end", "ended", "off_road", "moved", "loose", "jumped", "lateral_taken", "speed_taken",
+)  # fmt: skip
 
 
 class Bodies:
@@ -83,6 +85,7 @@ class Bodies:
     valid: Bools
     standing: Bools
     at_end: Bools
+    ended: Bools  # the same as of the last tick, which is what conditions see
     off_road: Bools
     moved: Bools  # in this tick, by an action or a driver
     loose: Bools
@@ -293,16 +296,17 @@ class Bodies:
             self.vy_mps = self.speed_mps * np.sin(self.heading_rad)
         self._since("standing", "stood_since_s", np.abs(self.speed_mps) < _STILL_MPS)
         self._since("at_end", "ended_since_s", self.at_end)
+        self.ended = self.at_end.copy()
         if self.watch_edges and self.tables is not None:
             self._since("off_road", "off_since_s", self._beside_road())
 
     def _since(self, flag: str, since: str, now: Bools) -> None:
-        """Note when a state began; the time is kept where it goes on."""
+        """Note when a state began; the time is kept where it goes on. What is so at time 0 counts from the first tick."""
         began = getattr(self, since)
         fresh = now & ~(getattr(self, "_was_" + flag, np.zeros(self.shape, dtype=bool)))
         began[fresh] = self.clock_s
         setattr(self, flag, now)
-        setattr(self, "_was_" + flag, now.copy())
+        setattr(self, "_was_" + flag, now & (self.clock_s > 0.0))
 
     def _beside_road(self) -> Bools:
         assert self.tables is not None

@@ -86,6 +86,7 @@ class Places:
             column = getattr(bodies, name)
             column[entity] = np.where(runs, getattr(spot, name), column[entity])
         bodies.loose[entity] &= ~runs
+        bodies.at_end[entity] &= ~runs
         if bodies.tables is not None:
             curvature = bodies.tables.line(np.maximum(bodies.road[entity], 0), bodies.s_m[entity])[3]
             bodies.curvature_1pm[entity] = np.where(runs, curvature, bodies.curvature_1pm[entity])

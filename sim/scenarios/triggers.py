@@ -176,7 +176,7 @@ class _Entity:
         found: dict[type, Callable[[int], Bools]] = {
             kinds.TraveledDistance: lambda e: self.bodies.travelled_m[e] >= self.number,
             kinds.StandStill: lambda e: self._lasts(self.bodies.standing[e], self.bodies.stood_since_s[e]),
-            kinds.EndOfRoad: lambda e: self._lasts(self.bodies.at_end[e], self.bodies.ended_since_s[e]),
+            kinds.EndOfRoad: lambda e: self._lasts(self.bodies.ended[e], self.bodies.ended_since_s[e]),
             kinds.Offroad: lambda e: self._lasts(self.bodies.off_road[e], self.bodies.off_since_s[e]),
             kinds.Speed: lambda e: self.rule(self._speed(e), self.number),
             kinds.Acceleration: lambda e: self.rule(self._acceleration(e), self.number),
