@@ -10,7 +10,8 @@ annotation `amodal_bbox`, `occlusion`, `truncation`, `visible_pixels`, `actor`, 
 `velocity_ego_mps` and `distance_m` (from the ego's origin, in the plane). `bbox` is what is visible.
 
 **The ignore rule**, one for training and for scores: an object that is hardly visible is neither demanded nor forbidden
-(`is_ignored`). It carries `ignore: 1` and `iscrowd: 1`, COCO's mark for "neither right nor wrong".
+(`is_ignored`). It carries `ignore: 1` and `iscrowd: 1`, COCO's mark for "neither right nor wrong". Kinds that are no
+class of the detector (`DETECTED_KINDS`) keep their own category; training and scores treat them by the same rule.
 """
 
 import json
@@ -26,7 +27,7 @@ import torch
 from perception.detector import SEMANTIC_CLASSES
 from perception.lifting import bearing_rad
 from sim.frames import wrap_angle_rad
-from sim.types import ActorKind, Boxes2D, Boxes3D, CameraModel
+from sim.types import DETECTED_KINDS, ActorKind, Boxes2D, Boxes3D, CameraModel
 
 ANNOTATIONS = "annotations.json"
 MIN_HEIGHT_PX = 6.0
@@ -185,7 +186,9 @@ def read_document(data_dir: Path) -> Json:
         if not isinstance(document, dict) or not isinstance(document.get(key), list):
             raise ValueError(f"{path} has no list '{key}'; render the folder again")
     names = {c.get("id"): c.get("name") for c in document["categories"] if isinstance(c, dict)}
-    if names != {c["id"]: c["name"] for c in COCO_CATEGORIES}:
+    known = {c["id"]: c["name"] for c in COCO_CATEGORIES}
+    # Folders rendered before there were two-wheelers list the detector's classes alone.
+    if names not in (known, {kind + 1: known[kind + 1] for kind in DETECTED_KINDS}):
         raise ValueError(f"{path}: categories are {names}, not Roadloop's; render the folder again")
     if not all(isinstance(image, dict) for image in document["images"]):
         raise ValueError(f"{path}: an entry of 'images' is not an object; render the folder again")
@@ -265,5 +268,5 @@ def _objects(image: Json, annotations: list[Json]) -> Objects:
         size_m=np.array([a["size_m"] for a in annotations], dtype=np.float32).reshape(n, 3),
         angle_rad=np.array([a["yaw_camera_rad"] for a in annotations], dtype=np.float32),
         kind=np.array([a["category_id"] - 1 for a in annotations], dtype=np.int64),
-        ignore=np.array([bool(a["ignore"]) for a in annotations], dtype=bool),
+        ignore=np.array([bool(a["ignore"]) or a["category_id"] > len(DETECTED_KINDS) for a in annotations], dtype=bool),
     )

@@ -27,12 +27,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sim.types import ActorKind, Semantic
+from sim.types import DETECTED_KINDS, Semantic
 
 HEAD_STRIDE = 4
 INPUT_MULTIPLE = 32
 SEMANTIC_STRIDE = 8
-HEAD_CHANNELS = (len(ActorKind), 4, 2, 1, 3, 2)  # heat, box, center, depth, size, angle
+HEAD_CHANNELS = (len(DETECTED_KINDS), 4, 2, 1, 3, 2)  # heat, box, center, depth, size, angle
 # The classes of the auxiliary segmentation, in the order of its channels.
 SEMANTIC_CLASSES = (
     Semantic.UNLABELED,
@@ -49,7 +49,7 @@ SEMANTIC_CLASSES = (
 )
 # Depth and size are predicted as logarithms relative to these, so that a zero output is a sensible guess.
 DEPTH_UNIT_M = 20.0
-SIZE_UNIT_M = ((4.5, 1.9, 1.6), (8.0, 2.5, 3.2), (11.5, 2.55, 3.2), (0.5, 0.6, 1.75))  # by ActorKind
+SIZE_UNIT_M = ((4.5, 1.9, 1.6), (8.0, 2.5, 3.2), (11.5, 2.55, 3.2), (0.5, 0.6, 1.75))  # by DETECTED_KINDS
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class Detector(nn.Module):
         """Start the heat at 1 % (focal loss, arXiv:1708.02002) and residual branches at zero."""
         nn.init.normal_(self.maps.weight, std=0.01)
         nn.init.zeros_(self.maps.bias)  # type: ignore[arg-type]
-        nn.init.constant_(self.maps.bias[: len(ActorKind)], -math.log(99.0))  # type: ignore[index]
+        nn.init.constant_(self.maps.bias[: len(DETECTED_KINDS)], -math.log(99.0))  # type: ignore[index]
         for module in self.modules():
             if isinstance(module, ResidualBlock):
                 nn.init.zeros_(module.second[1].weight)  # type: ignore[arg-type]

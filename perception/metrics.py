@@ -18,7 +18,7 @@ from perception.data import Frames, Json
 from perception.decode import Detections, decode
 from perception.detector import Detector, images_to_input
 from perception.lifting import lift
-from sim.types import ActorKind, Boxes3D, CameraModel
+from sim.types import DETECTED_KINDS, Boxes3D, CameraModel
 
 IOU = 0.5
 DISTANCE_BINS_M = ((0.0, 20.0), (20.0, 40.0), (40.0, 60.0))
@@ -64,13 +64,14 @@ def evaluate_detections(truth: Json, detections: list[Json]) -> DetectionScores:
     unknown = {d["image_id"] for d in detections} - images.keys()
     if unknown:
         raise ValueError(f"detections of images that the truth does not have: {sorted(unknown)[:5]}")
+    truth = _excuse_other_kinds(truth)
     weathers = sorted({str(image["weather"]) for image in images.values() if "weather" in image})
     overall = _ap50_table(truth, detections, list(images))
     by_weather = {
         w: _ap50_table(truth, detections, [i for i in images if images[i].get("weather") == w]) for w in weathers
     }
     bins = [f"{low:.0f}-{high:.0f}" for low, high in DISTANCE_BINS_M]
-    kinds = [kind.name.lower() for kind in ActorKind]
+    kinds = [kind.name.lower() for kind in DETECTED_KINDS]
     return DetectionScores(
         map50=_mean(overall[:, 0]),
         ap50_by_kind={kind: overall[k, 0] for k, kind in enumerate(kinds)},
@@ -90,6 +91,18 @@ def evaluate_detections(truth: Json, detections: list[Json]) -> DetectionScores:
     )
 
 
+def _excuse_other_kinds(truth: Json) -> Json:
+    """`truth` in which objects that are no class of the detector are ignored, whatever a detection takes them for."""
+    known, others = [], []
+    for annotation in truth["annotations"]:
+        (known if annotation["category_id"] <= len(DETECTED_KINDS) else others).append(annotation)
+    if not others:
+        return truth
+    excused = [{**a, "category_id": kind + 1, "iscrowd": 1, "ignore": 1} for a in others for kind in DETECTED_KINDS]
+    numbered = [{**a, "id": i + 1} for i, a in enumerate(known + excused)]
+    return {**truth, "annotations": numbered}
+
+
 def _mean(values: np.ndarray) -> float | None:
     known = [v for v in values if v is not None]
     return float(np.mean(known)) if known else None
@@ -97,7 +110,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 def _ap50_table(truth: Json, detections: list[Json], image_ids: list[int]) -> np.ndarray:
     """AP50 (kinds, 1 + distance bins) as an object array; the first column is over all distances, None is unknown."""
-    table = np.full((len(ActorKind), 1 + len(DISTANCE_BINS_M)), None, dtype=object)
+    table = np.full((len(DETECTED_KINDS), 1 + len(DISTANCE_BINS_M)), None, dtype=object)
     if not image_ids:
         return table
     documents = by_distance(truth, detections)
@@ -122,7 +135,7 @@ def run_coco(truth: object, found: object, evaluator: Callable, image_ids: list[
     """Evaluate and accumulate with `evaluator`: hotcoco's or pycocotools' COCOeval."""
     evaluation = evaluator(truth, found, "bbox")
     evaluation.params.imgIds = sorted(image_ids)
-    evaluation.params.catIds = [kind + 1 for kind in ActorKind]
+    evaluation.params.catIds = [kind + 1 for kind in DETECTED_KINDS]
     evaluation.params.iouThrs = np.array([IOU])
     evaluation.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluation.params.areaRng = [list(_EVERYWHERE_M), *[list(b) for b in DISTANCE_BINS_M]]

@@ -8,7 +8,7 @@ import torch
 from perception.augment import Augmentation, augment
 from perception.data import Frames, Objects
 from perception.detector import DEPTH_UNIT_M, HEAD_STRIDE, SEMANTIC_STRIDE, SIZE_UNIT_M
-from sim.types import ActorKind
+from sim.types import DETECTED_KINDS
 
 POSITIVE = 0.6  # cells whose Gaussian reaches this learn the object's shape, weighted by it
 SPREAD = 0.12  # standard deviation of the Gaussian, as a share of the box
@@ -84,7 +84,7 @@ def make_targets(batch: Batch) -> Targets:
     box = batch.box_px / HEAD_STRIDE
     wanted = batch.valid & ~batch.ignore
     gaussian = _gaussians(box, h, w) * wanted[..., None, None]
-    kinds = torch.arange(len(ActorKind), device=box.device)
+    kinds = torch.arange(len(DETECTED_KINDS), device=box.device)
     of_kind = batch.kind[..., None] == kinds
     heat = torch.stack([(gaussian * of_kind[..., k, None, None]).amax(dim=1) for k in range(len(kinds))], dim=1)
     best, owner = gaussian.max(dim=1)

@@ -21,6 +21,8 @@ KIND_COLORS = {
     ActorKind.TRUCK: (251, 146, 60),
     ActorKind.BUS: (250, 204, 21),
     ActorKind.PEDESTRIAN: (244, 114, 182),
+    ActorKind.BICYCLE: (74, 222, 128),
+    ActorKind.MOTORCYCLE: (167, 139, 250),
 }
 STRIP_HEIGHT_PX = 84
 

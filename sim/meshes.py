@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 
 from sim import roadside_meshes as roadside
+from sim import two_wheeler_meshes as two_wheelers
 from sim import vehicle_meshes as vehicles
 from sim.sculpt import Mesh, corner_normals
 from sim.types import Semantic
@@ -41,9 +42,11 @@ class Model(IntEnum):
     LAMP_POST = 21
     GUARD_RAIL = 22
     DELINEATOR = 23
+    BICYCLE = 24
+    MOTORCYCLE = 25
 
 
-MODELS = 24
+MODELS = 26
 _SEMANTIC = {
     Model.BROADLEAF: Semantic.VEGETATION,
     Model.CONIFER: Semantic.VEGETATION,
@@ -92,6 +95,8 @@ def build_mesh(model: int, level: int) -> Mesh:
         Model.LAMP_POST: lambda: roadside.lamp_post(level),
         Model.GUARD_RAIL: lambda: roadside.guard_rail(level),
         Model.DELINEATOR: lambda: roadside.delineator(level),
+        Model.BICYCLE: lambda: two_wheelers.bicycle(level),
+        Model.MOTORCYCLE: lambda: two_wheelers.motorcycle(level),
     }
     return makers[Model(model)]()
 

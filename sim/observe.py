@@ -13,7 +13,8 @@
 | 69 + 16 j          | the `OBJECTS` nearest objects: present, x (50), y (25), vx, vy (20), length (10), width (3),   |
 |                    | cos yaw, sin yaw, kind one-hot (4), along the route (50), left of it (10), speed along it (20) |
 
-All are in the ego frame; nothing is a running statistic, so a policy needs no normaliser.
+All are in the ego frame; nothing is a running statistic, so a policy needs no normaliser. Bicycles are told as people,
+motorcycles as cars.
 """
 
 from dataclasses import dataclass

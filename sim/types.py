@@ -13,12 +13,18 @@ PATH_LANES = 4  # lanes an actor plans ahead, its own included
 
 
 class ActorKind(IntEnum):
-    """What an actor is; also the detector's classes, in this order."""
+    """What an actor is; riders belong to their bicycles and motorcycles."""
 
     CAR = 0
     TRUCK = 1
     BUS = 2
     PEDESTRIAN = 3
+    BICYCLE = 4
+    MOTORCYCLE = 5
+
+
+# The detector's classes, in this order; the other kinds it neither has to find nor is blamed for finding.
+DETECTED_KINDS = (ActorKind.CAR, ActorKind.TRUCK, ActorKind.BUS, ActorKind.PEDESTRIAN)
 
 
 class Semantic(IntEnum):
@@ -40,6 +46,8 @@ class Semantic(IntEnum):
     CAR = 26
     TRUCK = 27
     BUS = 28
+    MOTORCYCLE = 32
+    BICYCLE = 33
 
 
 class LaneControl(IntEnum):
@@ -64,6 +72,8 @@ SEMANTIC_OF_KIND = {
     ActorKind.TRUCK: Semantic.TRUCK,
     ActorKind.BUS: Semantic.BUS,
     ActorKind.PEDESTRIAN: Semantic.PERSON,
+    ActorKind.BICYCLE: Semantic.BICYCLE,
+    ActorKind.MOTORCYCLE: Semantic.MOTORCYCLE,
 }
 
 

@@ -11,7 +11,10 @@ ROUTE_STEP_M = wp.constant(2.0)
 EGO_FEATURES = wp.constant(21)
 ROUTE_FEATURES = wp.constant(4)
 OBJECT_FEATURES = wp.constant(16)
+CAR = wp.constant(0)
 PERSON = wp.constant(3)
+BICYCLE = wp.constant(4)
+MOTORCYCLE = wp.constant(5)
 PREDICT_STEP_S = wp.constant(0.5)
 PREDICT_STEPS = wp.constant(7)
 LATE_S = wp.constant(1.5)
@@ -19,6 +22,14 @@ MARGIN_M = wp.constant(0.5)
 PERSON_MARGIN_M = wp.constant(1.0)
 NO_GAP_M = wp.constant(60.0)
 CLIP = wp.constant(10.0)
+
+
+@wp.func
+def observed_kind(kind: int):
+    """The one of four kinds that a learned driver is told: cyclists are as vulnerable as people on foot."""
+    if kind == BICYCLE:
+        return PERSON
+    return wp.where(kind == MOTORCYCLE, CAR, kind)
 
 
 @wp.func
@@ -303,8 +314,9 @@ def observe(
         observation_out[b, column + 6] = scaled(size_m[b, k][1], 3.0)
         observation_out[b, column + 7] = wp.cos(yaw_ego_rad[b, k])
         observation_out[b, column + 8] = wp.sin(yaw_ego_rad[b, k])
+        code = observed_kind(kind[b, k])
         for i in range(4):
-            observation_out[b, column + 9 + i] = wp.where(kind[b, k] == i, 1.0, 0.0)
+            observation_out[b, column + 9 + i] = wp.where(code == i, 1.0, 0.0)
         observation_out[b, column + 13] = scaled(place[0], 50.0)
         observation_out[b, column + 14] = scaled(place[1], 10.0)
         observation_out[b, column + 15] = scaled(velocity[0] * t[0] + velocity[1] * t[1], 20.0)

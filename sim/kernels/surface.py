@@ -222,7 +222,7 @@ def mesh_at(
     elif material == 19:
         albedo = wp.vec3(0.5, 0.5, 0.48)
         emission = wp.vec3(2.2, 1.7, 1.0) * light.lamps
-    if model < 14:
+    if model < 14 or model >= 24:
         # Little sky reaches the flanks near the ground.
         sky_share *= 0.45 + 0.55 * wp.clamp(metric[2] / 0.7, 0.0, 1.0)
     bounce = wp.cw_mul(

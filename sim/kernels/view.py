@@ -12,6 +12,7 @@ LEVEL_BIT = wp.constant(1 << 10)
 TRIANGLE_MASK = wp.constant((1 << 10) - 1)
 FINE_PX = wp.constant(34.0)  # models whose longest side looks larger than this are drawn in full detail
 PERSON = wp.constant(6)
+BICYCLE = wp.constant(24)  # Model; a motorcycle's follows
 WALK_PHASES = wp.constant(8)
 STRIDE_M = wp.constant(1.5)
 
@@ -109,6 +110,8 @@ def model_of(kind: wp.int32, size_m: wp.vec3, walk_s_m: wp.float32):
     if kind == 3:
         phase = walk_s_m / STRIDE_M
         return PERSON + wp.min(int((phase - wp.floor(phase)) * float(WALK_PHASES)), WALK_PHASES - 1)
+    if kind >= 4:
+        return BICYCLE + kind - 4
     if size_m[2] > 1.80:
         return 3
     if size_m[2] > 1.58:

@@ -10,10 +10,11 @@ import torch
 from drawn_scenes import draw, make_boxes_3d, make_camera, write_scenes
 
 from perception.augment import Augmentation, augment, flip
-from perception.data import coco_annotations, is_ignored, read_document, read_documents, read_frames
+from perception.data import ANNOTATIONS, coco_annotations, is_ignored, read_document, read_documents, read_frames
 from perception.detector import SEMANTIC_CLASSES
 from perception.lifting import project
-from sim.types import ActorKind, Semantic
+from perception.targets import make_batch, make_targets
+from sim.types import DETECTED_KINDS, ActorKind, Semantic
 
 
 def test_one_object_is_written_and_read_as_it_is(tmp_path):
@@ -165,3 +166,23 @@ def test_several_folders_read_as_one_and_ids_count_through(tmp_path):
     assert np.array_equal(together.rgb, np.concatenate([frames.rgb for frames in apart]))
     boxes = [objects.box_px.tolist() for frames in apart for objects in frames.objects]
     assert [objects.box_px.tolist() for objects in together.objects] == boxes
+
+
+def test_two_wheelers_are_written_but_are_no_targets(tmp_path):
+    """A cyclist keeps its own category; training neither asks for it nor blames the detector for finding it."""
+    document = write_scenes(tmp_path, 1, objects=1)
+    row = document["annotations"][0] | {"category_id": ActorKind.BICYCLE + 1, "bbox": [100.0, 60.0, 40.0, 60.0]}
+    document["annotations"] = [row | {"ignore": 0, "iscrowd": 0}]
+    (tmp_path / ANNOTATIONS).write_text(json.dumps(document))
+    frames = read_frames(read_document(tmp_path))
+    assert frames.objects[0].ignore.tolist() == [True] and frames.objects[0].kind.tolist() == [ActorKind.BICYCLE]
+    targets = make_targets(make_batch(frames, np.arange(1), None, Augmentation()))
+    assert targets.heat.shape[1] == len(DETECTED_KINDS) and not targets.heat.any() and len(targets.cell) == 0
+    assert not targets.demanded[0, 0, 15:30, 25:35].any() and targets.demanded[0, 0, :15].all()
+
+
+def test_folders_without_two_wheelers_are_still_read(tmp_path):
+    document = write_scenes(tmp_path, 1)
+    document["categories"] = document["categories"][: len(DETECTED_KINDS)]
+    (tmp_path / ANNOTATIONS).write_text(json.dumps(document))
+    assert len(read_frames(read_document(tmp_path))) == 1

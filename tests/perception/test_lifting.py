@@ -10,7 +10,7 @@ from perception.decode import Detections, decode
 from perception.detector import DEPTH_UNIT_M, HEAD_STRIDE, SIZE_UNIT_M, DetectorOutput
 from perception.lifting import bearing_rad, lift, project
 from sim.frames import ego_from_camera, wrap_angle_rad
-from sim.types import ActorKind
+from sim.types import DETECTED_KINDS, ActorKind
 
 
 def detections_of(center_ego_m, yaw_rad, camera):
@@ -60,7 +60,7 @@ def test_a_turned_camera_lifts_to_its_side():
 def planted_output(h=48, w=80):
     zeros = {"box": 4, "center": 2, "depth": 1, "size": 3, "angle": 2}
     maps = {name: torch.zeros(1, channels, h, w) for name, channels in zeros.items()}
-    heat = torch.full((1, len(ActorKind), h, w), -8.0)
+    heat = torch.full((1, len(DETECTED_KINDS), h, w), -8.0)
     shrunk = torch.zeros(1, h // 8, w // 8)
     return DetectorOutput(
         heat=heat, semantic=torch.zeros(1, 11, h // 2, w // 2), attention=shrunk, self_attention=shrunk, **maps

@@ -108,6 +108,19 @@ def test_what_cannot_be_scored_is_missing_and_what_is_not_found_scores_zero():
     assert evaluate_detections(coco_document([image_entry(1)], []), []).map50 is None
 
 
+def test_a_cyclist_is_neither_demanded_nor_forbidden():
+    """Taking a bicycle for a person, or a car, costs nothing; the same box where nothing is does."""
+    rider, car = [100, 50, 20, 40], [10, 10, 40, 30]
+    rows = [truth_entry(1, 1, car), truth_entry(2, 1, car, category=4), truth_entry(3, 1, rider, category=5)]
+    right = [found_entry(1, car, 0.5), found_entry(1, car, 0.5, category=4)]
+    taken = [found_entry(1, rider, 0.9), found_entry(1, rider, 0.9, category=4)]
+    with_rider = evaluate_detections(coco_document([image_entry(1)], rows), right + taken)
+    without = evaluate_detections(coco_document([image_entry(1)], rows[:2]), right + taken)
+    assert with_rider.ap50_by_kind["car"] == with_rider.ap50_by_kind["pedestrian"] == pytest.approx(1.0)
+    assert without.map50 == pytest.approx(0.5)
+    assert with_rider.objects == {"car": 1, "truck": 0, "bus": 0, "pedestrian": 1}
+
+
 def test_detections_of_unknown_images_are_refused():
     with pytest.raises(ValueError, match=r"does not have: \[7\]"):
         evaluate_detections(coco_document([image_entry(1)], []), [found_entry(7, [0, 0, 9, 9], 0.5)])

@@ -18,8 +18,11 @@ SIZE_M = {
     ActorKind.TRUCK: (8.4, 2.5, 3.4),
     ActorKind.BUS: (12.0, 2.55, 3.1),
     ActorKind.PEDESTRIAN: (0.9, 0.6, 1.75),
+    ActorKind.BICYCLE: (1.75, 0.6, 1.75),
+    ActorKind.MOTORCYCLE: (2.1, 0.8, 1.6),
 }
 WHEELBASE_M = {ActorKind.CAR: 2.7, ActorKind.TRUCK: 4.5, ActorKind.BUS: 6.0, ActorKind.PEDESTRIAN: 0.0}
+WHEELBASE_M |= {ActorKind.BICYCLE: 1.06, ActorKind.MOTORCYCLE: 1.42}
 
 
 @dataclass
