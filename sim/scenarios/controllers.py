@@ -4,7 +4,8 @@ Built in is a plain adaptive cruise control (ACCController; ALKSController is th
 looks along the lane for the nearest entity ahead, within max(50 m, 6 m + v^2/b), b its greatest deceleration, measured
 between reference points, on the same lane's way and within `lateralDist` across; then for anything close in front. With
 g the gap between bumpers, v its own and u the other's speed, w the speed set: d = 3 + T max(v, u), k = min(1, (g -
-d)/d), a = 2.5 k - k (v - w) - (1 - k)(v - min(w, u)), within the limits of the vehicle; it stands still below 1 m.
+d)/d), a = 2.5 k - k (v - w) - (1 - k)(v - min(w, u)), within the limits of the vehicle; never above w, and it stands
+still below 1 m.
 Without a lead a = 0.7 A (w - v), A its greatest acceleration. What other actions do to its speed becomes the speed set.
 """
 
@@ -68,7 +69,7 @@ class Cruise:
         accel = 2.5 * share - share * (speed - self.set_mps)
         accel = accel - (1.0 - share) * (speed - np.minimum(self.set_mps, other))
         behind = np.maximum(0.0, speed + np.clip(accel, -down, up) * dt_s)
-        behind = np.minimum(behind, np.maximum(self.set_mps, speed))  # a gap that is long enough is not closed
+        behind = np.minimum(behind, self.set_mps)  # a gap that is long enough is not closed
         behind = np.where(gap < _STAND_M, 0.0, behind)
         resume = np.clip((self.set_mps - speed) * _RESUME * up, -down, _RESUME * up)
         alone = speed + resume * dt_s

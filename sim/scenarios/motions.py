@@ -135,7 +135,7 @@ class Bodies:
         road, s = self.road.ravel()[rows], self.s_m.ravel()[rows]
         after = s + ds_m
         length = tables.length_m[road]
-        inside = np.clip(after, 0.0, length)
+        inside = np.minimum(np.maximum(after, 0.0), length)
         self.at_end.ravel()[rows] = False
         if tables.sectioned:
             self.lane.ravel()[rows] = tables.carried(road, self.lane.ravel()[rows], s, inside)
@@ -180,8 +180,10 @@ class Bodies:
 
     def find(self, rows: Ints) -> None:
         """Find the places on roads of bodies that were moved in the world."""
+        if self.tables is None or not self.loose.any():
+            return
         rows = rows[self.loose.ravel()[rows]]
-        if len(rows) and self.tables is not None:
+        if len(rows):
             self.snap(rows)
 
     def snap(self, rows: Ints) -> None:
@@ -301,7 +303,7 @@ class Bodies:
             self._since("off_road", "off_since_s", self._beside_road())
 
     def _since(self, flag: str, since: str, now: Bools) -> None:
-        """Note when a state began; the time is kept where it goes on. What is so at time 0 counts from the first tick."""
+        """Note when a state began, and keep it while it lasts; what is so at time 0 counts from the first tick."""
         began = getattr(self, since)
         fresh = now & ~(getattr(self, "_was_" + flag, np.zeros(self.shape, dtype=bool)))
         began[fresh] = self.clock_s

@@ -321,7 +321,8 @@ class Storyboard:
                         self._action(deeds, action, entity, leaf)
 
     def _triggers(self, element: Element, start: Trigger | None, stop: Trigger | None) -> None:
-        element.begin = None if start is None else Firing(start, self.stage)
+        # A start trigger without any groups fires at once, as players have it.
+        element.begin = Firing(start, self.stage) if start else None
         element.finish = None if stop is None else Firing(stop, self.stage)
 
     def _action(self, deeds: "Deeds", action: Action, entity: int, parent: Element | None) -> ActionElement:

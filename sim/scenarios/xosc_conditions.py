@@ -48,7 +48,7 @@ _TYPES = {"vehicle": "vehicle", "pedestrian": "pedestrian", "miscellaneous": "mi
 
 
 def trigger(read: Reader, element: Element | None) -> Trigger | None:
-    """A <StartTrigger> or <StopTrigger>; None where there is none. An empty one never fires."""
+    """A <StartTrigger> or <StopTrigger>; None where there is none. An empty one starts at once, and never stops."""
     if element is None:
         return None
     return tuple(

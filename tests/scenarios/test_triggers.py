@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from small_scenarios import CAR, condition, event, parameter, place, scenario, speed, write
+from small_scenarios import CAR, after, condition, event, parameter, place, scenario, speed, write
 
 from sim.opendrive import read_opendrive
 from sim.scenarios.player import Player
@@ -105,6 +105,20 @@ def test_ways_travelled_standing_and_the_end_of_the_road(tmp_path):
     assert ends(tmp_path, by_entity('<EndOfRoadCondition duration="0.5"/>'), init=init)[0] == pytest.approx(
         2.55, abs=0.051
     )
+
+
+def test_conditions_of_one_tick_see_the_same_end_of_the_road(tmp_path):
+    """Two events wait for it; the first puts the car back, the second still starts, and the car drives again."""
+    end = by_entity('<EndOfRoadCondition duration="0.5"/>')
+    events = event(place("100"), "back", end) + event(speed("20"), "go", end).replace("override", "parallel")
+    init = INIT.replace('s="50"', 's="490"')
+    stop = by_entity('<TraveledDistanceCondition value="60"/>')
+    assert ends(tmp_path, stop, events, init=init, group="")[0] == pytest.approx(1.0 + 0.6 + 50.0 / 20.0, abs=0.11)
+
+
+def test_an_empty_start_trigger_fires_at_once(tmp_path):
+    events = event(speed("20")).replace(after(), "")
+    assert ends(tmp_path, by_entity('<TraveledDistanceCondition value="39.9"/>'), events) == [2.0]
 
 
 def test_speeds(tmp_path):

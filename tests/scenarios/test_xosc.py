@@ -177,7 +177,7 @@ def test_lane_changes_to_a_lane_and_relative(tmp_path):
     assert (number(one.target), number(two.target), number(one.offset)) == (-1, -2, 0.5)
 
 
-def test_an_empty_trigger_never_fires_and_a_missing_one_starts_with_its_parent(tmp_path):
+def test_an_empty_trigger_is_told_from_a_missing_one_which_starts_with_its_parent(tmp_path):
     text = scenario().replace(f"<StartTrigger>{after()}</StartTrigger>", "<StartTrigger/>")
     found = read(tmp_path, text)
     assert found.stories[0].acts[0].groups[0].maneuvers[0].events[0].start == ()
