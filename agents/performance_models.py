@@ -189,7 +189,7 @@ class PerformanceModel:
         return torch.minimum(cruise, behind).clamp(min=-FOLLOW_DECEL_MPS2)
 
     def _look(self, scene: Scene) -> View:
-        speed = scene.ego_speed_mps[:, None].expand_as(scene.gap_m).contiguous()
+        speed = torch.empty_like(scene.gap_m).copy_(scene.ego_speed_mps[:, None])  # in the same layout
         half_lengths = 0.5 * (scene.ego_size_m[:, :1] + scene.length_m)
         ahead = scene.valid & (scene.gap_m > -half_lengths) & (scene.gap_m <= self.detection_range_m)
         return View(scene, speed, speed - scene.speed_mps, ahead)

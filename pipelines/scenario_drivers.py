@@ -96,27 +96,30 @@ class ModelDriver:
         self._player = player
         self._ego = player.entities.index(ego)
         self._state = self._model.start(len(player.done))
+        size = player.entities.size_m
+        self._sizes = size[:, self._ego], *(size[..., axis].T.contiguous().T for axis in (0, 1))  # laid out as gaps are
 
     def advance(self, gaps: Gaps | None, state: State) -> None:
         assert gaps is not None
         player = self._player
-        accel, after = self._model.step(self._state, scene_of(player, self._ego, gaps, state), player.dt_s)
+        accel, after = self._model.step(
+            self._state, scene_of(gaps, state.accel_mps2[:, self._ego], *self._sizes), player.dt_s
+        )
         driving = player.driving[:, 0]
-        self._state = _where(driving, after, self._state)
+        self._state = after if bool(driving.all()) else _where(driving, after, self._state)
         player.step(EgoCommand(accel[:, None]))
 
     def close(self) -> None:
         pass
 
 
-def scene_of(player: Player, ego: int, gaps: Gaps, state: State) -> Scene:
-    """What a performance model sees of a player's tick."""
-    size = player.entities.size_m
+def scene_of(gaps: Gaps, ego_accel: Tensor, ego_size: Tensor, length: Tensor, width: Tensor) -> Scene:
+    """What a performance model sees of a player's tick: the ego's acceleration (B,) and size (B, 3), others' (B, E)."""
     return Scene(
         ego_speed_mps=gaps.ego_speed_mps,
         ego_lateral_mps=gaps.ego_lateral_mps,
-        ego_accel_mps2=state.accel_mps2[:, ego],
-        ego_size_m=size[:, ego],
+        ego_accel_mps2=ego_accel,
+        ego_size_m=ego_size,
         lane_width_m=gaps.lane_width_m,
         gap_m=gaps.gap_m,
         lateral_gap_m=gaps.lateral_gap_m,
@@ -124,8 +127,8 @@ def scene_of(player: Player, ego: int, gaps: Gaps, state: State) -> Scene:
         lateral_speed_mps=gaps.lateral_speed_mps,
         speed_mps=gaps.speed_mps,
         accel_mps2=gaps.accel_mps2,
-        length_m=size[..., 0],
-        width_m=size[..., 1],
+        length_m=length,
+        width_m=width,
         in_lane_overlap=gaps.in_lane_overlap,
         valid=gaps.valid,
     )

@@ -219,7 +219,8 @@ def lane_tick(player: Player, ego: int, gaps: Gaps, state: State) -> LaneRun:
     is_ego[ego] = True
 
     def with_ego(others: Tensor, own: Tensor) -> Tensor:
-        return torch.where(is_ego, own[:, None], others)[:, None]
+        # Of one layout in memory whatever the batch, since angles' last bits may depend on it.
+        return torch.where(is_ego, own[:, None], others).contiguous()[:, None]
 
     lateral = with_ego(-torch.sign(gaps.lateral_offset_m) * gaps.lateral_speed_mps, gaps.ego_lateral_mps)
     speed = with_ego(gaps.speed_mps, gaps.ego_speed_mps)

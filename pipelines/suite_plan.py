@@ -20,7 +20,7 @@ CHUNK_RUNS = 4096
 SEEING_RUNS = {"oracle": 128}  # of driving agents, by perception; whoever has a camera:
 CAMERA_RUNS = 8
 TIMED_SECONDS = 400.0  # at most, of runs whose storyboard says by time when it ends
-TICK_RUNS = 400  # runs that cost as much per tick as the tick itself
+TICK_RUNS = 1000  # runs that cost as much per tick as the tick itself
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Free(NamedTuple):
 
 
 class Along(NamedTuple):
-    """Distances (B,) along roads; FAR_M where there is no way."""
+    """Distances (B,), or (E, B) to everybody, along roads; FAR_M where there is no way."""
 
     ds_m: Floats
     dt_m: Floats
@@ -164,33 +164,47 @@ class Distances:
         place = Place(bodies.x_m[b], bodies.y_m[b], bodies.road[b], bodies.lane[b], bodies.s_m[b], bodies.t_m[b])
         return self.along_to(a, place, backwards)
 
+    def along_all(self, a: int) -> Along:
+        """From one body to every body, each (E, B), along roads."""
+        bodies = self.bodies
+        bodies.find(np.arange(bodies.road.size))
+        return self._along(a, Place(bodies.x_m, bodies.y_m, bodies.road, bodies.lane, bodies.s_m, bodies.t_m), True)
+
     def along_to(self, a: int, to: "Place", backwards: bool = True) -> Along:
         """From a body to a place along roads."""
-        bodies, size = self.bodies, self.bodies.shape[1]
-        bodies.find(np.arange(size) + a * size)
+        size = self.bodies.shape[1]
+        self.bodies.find(np.arange(size) + a * size)
+        return self._along(a, to, backwards)
+
+    def _along(self, a: int, to: "Place", backwards: bool) -> Along:
+        """From a body whose place is known to places (B,) or (E, B)."""
+        bodies = self.bodies
         road, lane, s, t = bodies.road[a], bodies.lane[a], bodies.s_m[a], bodies.t_m[a]
         ahead = np.where(np.abs(bodies.turn_rad[a]) <= 0.5 * math.pi, 1.0, -1.0)
         ds, dt = ahead * (to.s_m - s), to.t_m - t
         found = (road == to.road) & (road >= 0)
         same = found & (lane == to.lane)
-        if bodies.tables is not None and bodies.many_sections[np.maximum(road, 0)].any():
-            carried = bodies.tables.carried(np.maximum(road, 0), lane, s, np.where(found, to.s_m, s))
-            same = found & (carried == to.lane)
-        elsewhere = np.flatnonzero((road != to.road) & (road >= 0) & (to.road >= 0))
-        for i in elsewhere:
-            far = self._far(int(road[i]), int(lane[i]), float(s[i]), float(ahead[i]), to, int(i), backwards)
+        if bodies.tables is not None and bodies.tables.sectioned:
+            there = np.where(found, to.s_m, s)
+            own = (np.broadcast_to(row, there.shape).ravel() for row in (np.maximum(road, 0), lane, s))
+            same = found & (bodies.tables.carried(*own, there.ravel()).reshape(there.shape) == to.lane)
+        elsewhere = (road != to.road) & (road >= 0) & (to.road >= 0)
+        for place in zip(*np.nonzero(elsewhere)) if elsewhere.any() else ():
+            i = place[-1]
+            far = self._far(int(road[i]), int(lane[i]), float(s[i]), float(ahead[i]), to, place, backwards)
             if far is not None:
-                ds[i], dt[i], same[i], found[i] = far[0], float(to.t_m[i]) - far[1] * abs(float(t[i])), far[2], True
+                dt[place] = float(to.t_m[place]) - far[1] * abs(float(t[i]))
+                ds[place], same[place], found[place] = far[0], far[2], True
         return Along(np.where(found, ds, FAR_M), np.where(found, dt, FAR_M), same, found)
 
     def _far(
-        self, road: int, lane: int, s: float, ahead: float, to: "Place", run: int, backwards: bool
+        self, road: int, lane: int, s: float, ahead: float, to: "Place", place: tuple[int, ...], backwards: bool
     ) -> tuple[float, float, bool] | None:
         """Distance to a place on another road, the side of the road that the lane has there, whether it is the lane."""
         assert self.paths is not None
         tables, best = self.paths.tables, None
         front = END if ahead > 0.0 else START
-        target, there = int(to.road[run]), float(to.s_m[run])
+        target, there = int(to.road[place]), float(to.s_m[place])
         for end in (front, 1 - front) if backwards else (front,):
             path = self.paths.find(road, lane, end, target)
             if path is None:
@@ -201,12 +215,12 @@ class Distances:
             if best is None or far < abs(best[0]):
                 known = path.lane if path.lane is not None else lane
                 side = 1.0 if known > 0 else -1.0
-                best = (far if end == front else -far, side, path.lane == int(to.lane[run]))
+                best = (far if end == front else -far, side, path.lane == int(to.lane[place]))
         return best
 
 
 class Place(NamedTuple):
-    """Places (B,) that are measured to."""
+    """Places (B,), or (E, B) of everybody, that are measured to."""
 
     x_m: Floats
     y_m: Floats
