@@ -331,6 +331,7 @@ def _stack(maps: list[_CompiledMap]) -> LaneGraph:
         diverge_m=joined([m.brushes.diverge_m for m in maps]),
         control=joined([m.rules.control for m in maps]),
         signal_group=joined([m.rules.group for m in maps]),
+        kerb_side=joined([np.where(m.lanes.right_hand, -1.0, 1.0) for m in maps]),
         stop_m=joined([m.rules.stop_m for m in maps]),
         signal_first=joined([np.cumsum([0] + [len(m.rules.junction) for m in maps])]),
         signal_plan_s=joined([m.rules.plan_s for m in maps]),

@@ -32,6 +32,7 @@ _SAME = (
     "signal_first",
     "signal_junction",
     "crosswalk_first",
+    "kerb_side",
     "stop_m",
     "lane_first",
     "grid_first",

@@ -120,6 +120,8 @@ class _Block:
             "most_jerk": config.max_jerk_mps3,
             "first_person": config.actors - config.pedestrians,
             "people": config.pedestrians,
+            "cyclists": config.cyclists,
+            "motorcycles": config.motorcycles,
             "threads": self._threads,
             "wanted_m": config.route_m,
             "step_m": ROUTE_STEP_M,

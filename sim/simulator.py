@@ -23,7 +23,7 @@ MAX_ACTORS = 2048  # two lane entries each fit the 12 slot bits of a sort key
 
 
 class Simulator:
-    """B worlds of N actors: the ego (actor 0), vehicles, and people last.
+    """B worlds of N actors: the ego (actor 0), cars, trucks and buses, motorcycles, bicycles, and people last.
 
     lanes: the maps. config: how many actors, how long a tick, how long a route. seeds (B,) int64 and map_index (B,)
     int32 say which episode each world starts. `controlled` (N,) bool: who `Action` moves; the ego by default.
@@ -50,6 +50,12 @@ class Simulator:
         if self.first_person < 1:
             raise ValueError(
                 f"sim.pedestrians is {config.pedestrians} of sim.actors {config.actors}: the ego needs a place too"
+            )
+        riders = config.cyclists + config.motorcycles
+        if self.first_person < 1 + riders:
+            raise ValueError(
+                f"sim.cyclists is {config.cyclists} and sim.motorcycles {config.motorcycles}, but beside the ego "
+                f"sim.actors {config.actors} has room for {self.first_person - 1} vehicles: raise it"
             )
         if self.actors > MAX_ACTORS:
             raise ValueError(f"sim.actors is {self.actors}, at most {MAX_ACTORS} are possible")

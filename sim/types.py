@@ -122,6 +122,7 @@ class LaneGraph:
     # Control of the lanes that lead into a junction; groups of lights are numbered within their map
     control: torch.Tensor  # (L,) int32 LaneControl
     signal_group: torch.Tensor  # (L,) int32; valid where the control is a light
+    kerb_side: torch.Tensor  # (L,) where slow traffic keeps: -1 on the right of its lane, 1 on the left
     stop_m: torch.Tensor  # (L,) stop line from the lane's start, 0 or before it; valid where there is a control
     signal_first: torch.Tensor  # (M + 1,) int32 bounds of each map's groups of lights
     signal_plan_s: torch.Tensor  # (G, 4) cycle, start of green, green, yellow
@@ -159,7 +160,7 @@ class World:
     size_m: torch.Tensor  # (B, N, 3) length, width, height
     wheelbase_m: torch.Tensor  # (B, N); 0 for people. The box centre lies wheelbase/2 ahead of the rear axle.
     appearance_id: torch.Tensor  # (B, N) int32 picks body shape and paint
-    desired_speed_factor: torch.Tensor  # (B, N) of the speed limit (walking speed in m/s for people)
+    desired_speed_factor: torch.Tensor  # (B, N) of the speed limit; for cyclists and people their speed in m/s
     time_gap_s: torch.Tensor  # (B, N) IDM headway
     max_accel_mps2: torch.Tensor  # (B, N)
     comfort_decel_mps2: torch.Tensor  # (B, N)

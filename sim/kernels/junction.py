@@ -190,6 +190,7 @@ def junction_gap(
     front: float,
     rear: float,
     horizon_m: float,
+    top_mps: float,
     leader_gap_m: float,
     leader_speed: float,
     first_person: int,
@@ -251,6 +252,7 @@ def junction_gap(
             if lanes.meta[lane][3] < 0.5:
                 break
             cruise = wp.min(0.8 * lanes.meta[lane][2], lanes.curve_speed_mps[lanes.sample_first[lane]])
+            cruise = wp.min(cruise, top_mps)
             for e in range(lanes.conflict_first[lane], lanes.conflict_first[lane + 1]):
                 other = lanes.conflict_lane[e]
                 span = lanes.conflict_span_m[e]

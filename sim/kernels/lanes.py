@@ -42,6 +42,7 @@ class Lanes:
     brush_kind: wp.array(dtype=wp.int32)  # 1 where the own vehicle is long, plus 2 where the other one is
     diverge_m: wp.array(dtype=float)  # per lane: overlap with lanes that follow the same one
     control: wp.array(dtype=wp.vec2i)  # per lane: LaneControl, group of lights within the map
+    kerb_side: wp.array(dtype=float)  # per lane: -1 where slow traffic keeps right, 1 where it keeps left
     stop_m: wp.array(dtype=float)  # per lane: its stop line from its start, at most 0
     signal_first: wp.array(dtype=wp.int32)  # per map
     signal_plan_s: wp.array(dtype=wp.vec4)  # per group: cycle, start of green, green, yellow

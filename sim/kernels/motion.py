@@ -2,12 +2,17 @@
 
 import warp as wp
 
-from sim.kernels.lanes import Lanes, draw_successor, lane_pose, lane_project, wrap_angle
+from sim.kernels.lanes import Lanes, draw_successor, lane_pose, lane_project, sample_at, wrap_angle
 from sim.kernels.rng import PATH, random_key
 
 wp.set_module_options({"enable_backward": False})
 
 LANE_CHANGE_S = wp.constant(3.0)
+BICYCLE = wp.constant(4)  # ActorKind
+KERB_M = wp.constant(0.4)  # between a cyclist and the edge of the lane
+ASIDE_M = wp.constant(1.2)  # from the middle of the lane, at most
+TAKE_LANE_M = wp.constant(30.0)  # before and in junctions cyclists ride in the middle of their lane
+SIDLE_M = wp.constant(8.0)  # way on which a cyclist moves over
 
 
 @wp.func
@@ -129,6 +134,24 @@ def change_offset(start_m: float, time_s: float) -> wp.vec2:
     return wp.vec2(start_m * (1.0 - done), -start_m * rate)
 
 
+@wp.func
+def cycling_offset(
+    lanes: Lanes,
+    lane: int,
+    next_lane: int,
+    has_next: bool,
+    s: float,
+    width: float,
+) -> float:
+    """Where a cyclist rides, left of the lane's centre: near the kerb, but so that nobody turns across it."""
+    meta = lanes.meta[lane]
+    junction_ahead = has_next and lanes.meta[next_lane][3] > 0.5 and meta[0] - s < TAKE_LANE_M
+    if meta[3] > 0.5 or junction_ahead:
+        return 0.0
+    room = 0.5 * (lanes.width_m[sample_at(lanes, lane, s)] - width) - KERB_M
+    return lanes.kerb_side[lane] * wp.clamp(room, 0.0, ASIDE_M)
+
+
 @wp.kernel
 def move_traffic(
     # World
@@ -137,6 +160,7 @@ def move_traffic(
     seed: wp.array(dtype=wp.int64),
     dt: float,
     first_person: int,
+    kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
@@ -232,6 +256,11 @@ def move_traffic(
             change_time_s[b, i] = time
             if time >= LANE_CHANGE_S:
                 change_start_m[b, i] = 0.0
+        if kind[b, i] == BICYCLE:
+            aim = cycling_offset(lanes, lane, path_lane[b, i][1], path_valid[b, i, 1], s, size_m[b, i][1])
+            aside = (aim - lane_lateral_m[b, i]) * (moved[0] / (SIDLE_M + moved[0]))
+            lateral = lane_lateral_m[b, i] + aside
+            drift = wp.atan2(aside, wp.max(moved[0], 0.05))
         base = wheelbase_m[b, i]
         pose = rail_pose(lanes, b, i, s, base, path_lane, path_valid)
         yaw = wrap_angle(pose[2] + drift)

@@ -7,7 +7,7 @@ from sim.kernels.lanes import Lanes, lane_pose, sample_at, sample_s, wrap_angle
 from sim.kernels.motion import draw_path, rail_pose
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 from sim.kernels.rng import PATH, RESPAWN, below, random_key
-from sim.kernels.spawn import fits
+from sim.kernels.spawn import cruise_mps, fits, may_use
 from sim.kernels.traffic import leader_on_path, next_entry
 
 wp.set_module_options({"enable_backward": False})
@@ -73,6 +73,7 @@ def respawn(
     seed: wp.array(dtype=wp.int64),
     map_index: wp.array(dtype=wp.int32),
     first_person: int,
+    kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
     speed_factor: wp.array2d(dtype=float),
@@ -129,9 +130,12 @@ def respawn(
     xy = wp.vec2(pose[0], pose[1])
     if not fits(lanes, sample_at(lanes, lane, s), 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])):
         return
+    if not may_use(lanes, lane, kind[b, i]):
+        return
     if wp.length(xy - xy_world_m[b, 0]) < far:
         return
-    speed = wp.min(lanes.meta[lane][2] * speed_factor[b, i], lanes.curve_speed_mps[sample_at(lanes, lane, s)])
+    cruise = cruise_mps(lanes, lane, kind[b, i], speed_factor[b, i])
+    speed = wp.min(cruise, lanes.curve_speed_mps[sample_at(lanes, lane, s)])
     at = lower_bound(sorted_key, b, lane_key(lane, s, 0))
     slot = next_entry(b, i, at, lane, sorted_key, actors)
     if slot >= 0:

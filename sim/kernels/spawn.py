@@ -6,7 +6,7 @@ Spawning is serial within a world: each actor is placed clear of those before it
 import warp as wp
 
 from sim.kernels.lanes import Lanes, cell_at, lane_pose, sample_at, sample_s, wrap_angle
-from sim.kernels.motion import draw_path, rail_pose
+from sim.kernels.motion import BICYCLE, draw_path, rail_pose
 from sim.kernels.order import ABSENT, LANE_SHIFT
 from sim.kernels.rng import (
     CHARACTER,
@@ -26,12 +26,14 @@ CAR = wp.constant(0)
 TRUCK = wp.constant(1)
 BUS = wp.constant(2)
 PEDESTRIAN = wp.constant(3)
+MOTORCYCLE = wp.constant(5)
 EGO_TRIES = wp.constant(48)
 PLACE_TRIES = wp.constant(32)
 NEAR_M = wp.constant(130.0)  # traffic is placed this close to the ego's route
 MIN_GAP_M = wp.constant(7.0)
 BESIDE_M = wp.constant(2.9)
 EGO_FRONT_M = wp.constant(4.0)
+CYCLING_LIMIT_MPS = wp.constant(26.0)  # nobody cycles on faster roads: motorways and their like
 GOAL_BEFORE_END_M = wp.constant(6.0)
 
 
@@ -73,6 +75,18 @@ def fits(lanes: Lanes, sample: int, front: float) -> bool:
     lane = lanes.sample_lane[sample]
     to_end = lanes.meta[lane][0] - sample_s(lanes, sample)
     return lanes.meta[lane][3] < 0.5 and lanes.width_m[sample] > 2.4 and to_end > front + 2.0
+
+
+@wp.func
+def cruise_mps(lanes: Lanes, lane: int, kind: int, factor: float) -> float:
+    """What a vehicle would like to drive on a lane without bends."""
+    limit = lanes.meta[lane][2]
+    return wp.where(kind == BICYCLE, wp.min(limit, factor), limit * factor)
+
+
+@wp.func
+def may_use(lanes: Lanes, lane: int, kind: int) -> bool:
+    return kind != BICYCLE or lanes.meta[lane][2] < CYCLING_LIMIT_MPS
 
 
 @wp.kernel
@@ -150,6 +164,8 @@ def draw_character(
     mask: wp.array(dtype=wp.bool),
     seed: wp.array(dtype=wp.int64),
     first_person: int,
+    cyclists: int,
+    motorcycles: int,
     wants_control: wp.array(dtype=wp.bool),
     # Out
     controlled_out: wp.array2d(dtype=wp.bool),
@@ -189,6 +205,16 @@ def draw_character(
         height = between(key, 2, 1.55, 1.9)
         size = wp.vec3(0.5, 0.55, height)
         wheelbase = 0.0
+    elif i >= first_person - cyclists:
+        kind = BICYCLE
+        size = wp.vec3(1.75, 0.6, 1.75)
+        wheelbase = 1.06
+        accel = between(temper, 0, 0.8, 1.3)
+    elif i >= first_person - cyclists - motorcycles:
+        kind = MOTORCYCLE
+        size = wp.vec3(2.1, 0.8, 1.6)
+        wheelbase = 1.42
+        accel = between(temper, 0, 2.4, 3.5)
     elif i > 0 and u > 0.87:
         kind = BUS
         size = wp.vec3(11.0, 2.5, 3.1)
@@ -207,6 +233,10 @@ def draw_character(
     factor = between(temper, 1, 0.8, 1.1)
     if i >= first_person:
         factor = between(temper, 1, 1.1, 1.7)
+    elif kind == BICYCLE:
+        factor = between(temper, 1, 3.4, 6.9)  # m/s: 12 to 25 km/h
+    elif kind == MOTORCYCLE:
+        factor = between(temper, 1, 0.95, 1.2)
     elif kind != CAR:
         factor = between(temper, 1, 0.75, 0.95)
     speed_factor_out[b, i] = factor
@@ -289,6 +319,7 @@ def spawn_vehicles(
     seed: wp.array(dtype=wp.int64),
     map_index: wp.array(dtype=wp.int32),
     first_person: int,
+    kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
     speed_factor: wp.array2d(dtype=float),
@@ -320,7 +351,10 @@ def spawn_vehicles(
                 sample = draw_sample(lanes, key, world_map, 0.9, b, route_lane, route_valid, start_s)
                 if sample >= 0 and fits(lanes, sample, 0.5 * (size_m[b, i][0] + wheelbase_m[b, i])):
                     pose = lanes.pose[sample]
-                    if clear_of(b, i, pose, size_m, wheelbase_m, xy_world_m_out, yaw_world_rad_out, valid_out):
+                    welcome = may_use(lanes, lanes.sample_lane[sample], kind[b, i])
+                    if welcome and clear_of(
+                        b, i, pose, size_m, wheelbase_m, xy_world_m_out, yaw_world_rad_out, valid_out
+                    ):
                         placed = True
                         lane = lanes.sample_lane[sample]
                         s = sample_s(lanes, sample)
@@ -329,7 +363,8 @@ def spawn_vehicles(
             lane = route_lane[b, 0]
             s = 0.0
         lane_s_m_out[b, i] = s
-        allowed = wp.min(lanes.meta[lane][2] * speed_factor[b, i], lanes.curve_speed_mps[sample_at(lanes, lane, s)])
+        cruise = cruise_mps(lanes, lane, kind[b, i], speed_factor[b, i])
+        allowed = wp.min(cruise, lanes.curve_speed_mps[sample_at(lanes, lane, s)])
         temper = random_key(seed[b], PLACE, i, wp.int64(PLACE_TRIES))
         speed_mps_out[b, i] = allowed * between(temper, 0, 0.5, 0.9)
         draw_path(

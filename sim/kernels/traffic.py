@@ -10,6 +10,7 @@ import warp as wp
 from sim.kernels.brush import brush_gap, sibling_gap
 from sim.kernels.junction import FAR_M, junction_gap
 from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, lane_pose, lane_project, sample_at
+from sim.kernels.motion import BICYCLE
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 
 wp.set_module_options({"enable_backward": False})
@@ -23,6 +24,7 @@ SAFE_DECEL_MPS2 = wp.constant(3.0)
 TOWED_AFTER_S = wp.constant(8.0)
 STRANDED_AFTER_S = wp.constant(20.0)
 NO_LANE = wp.constant(8388608)
+NO_TOP_MPS = wp.constant(1.0e3)
 
 
 @wp.func
@@ -195,6 +197,7 @@ def plan_traffic(
     lanes: Lanes,
     dt: float,
     first_person: int,
+    kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
     speed_factor: wp.array2d(dtype=float),
@@ -259,7 +262,10 @@ def plan_traffic(
         lead = leader_on_path(
             lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, first_person, actors
         )
-        desired = allowed_speed(lanes, b, i, s, speed_factor[b, i], horizon, path_lane, path_valid)
+        cycles = kind[b, i] == BICYCLE
+        factor = wp.where(cycles, 1.0, speed_factor[b, i])
+        top = wp.where(cycles, speed_factor[b, i], NO_TOP_MPS)
+        desired = wp.min(allowed_speed(lanes, b, i, s, factor, horizon, path_lane, path_valid), top)
         command = idm_free(speed, desired, accel, decel)
         follow = float(0.0)
         if lead[0] < FAR_M:
@@ -283,6 +289,7 @@ def plan_traffic(
             front,
             rear,
             15.0 + speed + speed * speed / 4.0,
+            top,
             lead[0],
             lead[1],
             first_person,
@@ -308,8 +315,8 @@ def plan_traffic(
         command_mps2_out[b, i] = wp.clamp(command, -MAX_BRAKE_MPS2, accel)
         may_change = (tick[b] + wp.int64(i)) % CHANGE_EVERY == wp.int64(0) and i > 0 and change_start_m[b, i] == 0.0
         lane = path_lane[b, i][0]
-        # At a crawl a long body would stand across lanes for long.
-        agile = speed > 2.0 + 0.4 * (front + rear)
+        # At a crawl a long body would stand across lanes for long. Cyclists stay in their lane.
+        agile = speed > 2.0 + 0.4 * (front + rear) and not cycles
         if may_change and agile and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
             character = wp.vec4(accel, decel, time_gap, 0.0)
             extents = wp.vec2(rear, front)

@@ -103,6 +103,7 @@ def graph(
         diverge_m=torch.zeros(count),
         control=torch.zeros(count, dtype=i32),
         signal_group=torch.zeros(count, dtype=i32),
+        kerb_side=torch.full((count,), -1.0),
         stop_m=torch.zeros(count),
         signal_first=torch.zeros(2, dtype=i32),
         signal_plan_s=torch.zeros(0, 4),
