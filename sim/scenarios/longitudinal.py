@@ -148,7 +148,10 @@ class FollowProfile:
 
 
 class KeepDistance:
-    """LongitudinalDistanceAction: a critically damped spring on the distance, within limits; without limits a bar."""
+    """LongitudinalDistanceAction: a critically damped spring on the distance, within limits; without limits a bar.
+
+    As in players, the spring acts over the time since it last acted, so that it does nothing in the tick of its start.
+    """
 
     domains = frozenset({LONGITUDINAL})
 
@@ -163,7 +166,7 @@ class KeepDistance:
         self.up, self.down, self.top = (
             _or(value, _LARGE, bodies) for value in (body.max_acceleration, body.max_deceleration, body.max_speed)
         )
-        self.sign = np.ones(draw.size)
+        self.sign, self.acted_s = np.ones(draw.size), np.zeros(draw.size)
 
     def _distance(self) -> Floats:
         if self.body.freespace:
@@ -174,6 +177,7 @@ class KeepDistance:
         sign = {"leadingReferencedEntity": -1.0, "trailingReferencedEntity": 1.0}.get(self.body.displacement)
         found = np.where(self._distance() < 0.0, -1.0, 1.0) if sign is None else sign
         self.sign = np.where(runs, found, self.sign)
+        self.acted_s = np.where(runs, self.bodies.clock_s, self.acted_s)
         return np.zeros_like(runs)
 
     def step(self, runs: Bools, dt_s: float) -> Bools:
@@ -185,7 +189,8 @@ class KeepDistance:
         if self.limited:
             spring = _SPRING_PER_S2 * np.where(off < 0.0, self.up, self.down)
             accel = np.clip(off * spring - (speed - other) * 2.0 * np.sqrt(spring), -self.down, self.up)
-            new = np.clip(speed + accel * dt_s, -self.top, self.top)
+            new = np.clip(speed + accel * (bodies.clock_s - self.acted_s), -self.top, self.top)
+            self.acted_s = np.where(runs, bodies.clock_s, self.acted_s)
         else:
             bodies.advance(bodies.rows(e, runs), off[runs])
             new = other

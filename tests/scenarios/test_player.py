@@ -178,6 +178,18 @@ def test_unknown_controllers_are_refused_where_they_are_activated(tmp_path):
         player(tmp_path, scenario(entities=entities, events=""))
 
 
+def test_the_cruise_control_closes_up_but_never_above_its_set_speed(tmp_path):
+    """Behind a faster lead with room: it keeps what was set, and goes down at once with what an action sets."""
+    cruise = CONTROLLER.replace("InteractiveController", "ACCController")
+    entities = TWO.replace(f"{CAR}</ScenarioObject>", f"{CAR}{cruise}</ScenarioObject>", 1)
+    ego, other = place("50") + speed("5") + ACTIVATE, place("90") + speed("6")
+    init = f'<Private entityRef="Ego">{ego}</Private><Private entityRef="Other">{other}</Private>'
+    events = event(speed("4"), start=after("1"))
+    trace = record(player(tmp_path, scenario(entities=entities, init=init, events=events)), 3.0)
+    speeds = trace.speed_mps[0, :, 0]
+    assert speeds[:22].tolist() == pytest.approx([5.0] * 22) and speeds[23:].tolist() == pytest.approx([4.0] * 38)
+
+
 @pytest.mark.parametrize("lane", ["-3", "1"])
 def test_a_lane_that_is_not_there_is_an_error_with_its_place(tmp_path, lane):
     with pytest.raises(ValueError, match=rf"scene.xosc:\d+: .*no lane {lane}"):

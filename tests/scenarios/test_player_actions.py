@@ -168,6 +168,7 @@ def test_distance_is_kept_by_a_spring_and_by_a_bar(tmp_path):
     gap = trace.xyz_world_m[0, -1, 1, 0] - trace.xyz_world_m[0, -1, 0, 0] - 5.0
     assert gap.item() == pytest.approx(20.0, abs=0.7) and at(trace, 19.5)[2] == pytest.approx(12.0, abs=0.05)
     assert torch.diff(trace.speed_mps[0, :, 0]).max().item() <= 3 * DT + 1e-9
+    assert at(trace, 1.1)[2] == 10.0 and at(trace, 1.15)[2] > 10.1  # nothing in the tick of its start
     trace = run(tmp_path, text(""), 3.0)
     gap = trace.xyz_world_m[0, 24:, 1, 0] - trace.xyz_world_m[0, 24:, 0, 0] - 5.0
     assert gap.tolist() == pytest.approx([20.0] * len(gap), abs=0.1)
