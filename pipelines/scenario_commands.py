@@ -41,7 +41,7 @@ class Scenario(Playing):
     """One parameter of the scenario; may be repeated."""
     trace: Annotated[Path | None, _arg("OUT.csv")] = None
     """Where to write the position and speed of every entity at every step."""
-    seconds: Annotated[float, _arg("S")] = 600.0
+    seconds: Annotated[float, _arg("S")] = 4000.0
     """End after this much simulated time, should the storyboard not end before."""
     film: Annotated[Path | None, _arg("OUT.mp4")] = None
     """Where to film what a driving agent sees and does."""
