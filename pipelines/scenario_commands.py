@@ -72,6 +72,8 @@ class Suite(Playing):
     """Play only so many runs, drawn at random (the same for the same --seed)."""
     seed: Annotated[int, _arg("N")] = 0
     """Seed of the sample."""
+    unconstrained: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Play runs outside their scenario's constraints too, as they are; those that cannot be say why."""
     workers: Annotated[int, _arg("N")] = 0
     """Ray workers; 0 plays in this process."""
     seconds: Annotated[float, _arg("S")] = 60.0
@@ -86,5 +88,6 @@ class Suite(Playing):
         request = job.Request(
             paths=tuple(self.paths), agent=self.agent, perception=self.perception, dt_s=self.dt,
             seconds=self.seconds, sample=self.sample, seed=self.seed, road_paths=tuple(self.road_path),
+            unconstrained=self.unconstrained,
         )  # fmt: skip
         job.play_suite(request, self.workers, self.out, self.resume)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
 from pipelines.scenario_drivers import SIGHTLESS, driven_entities, make_driver, sight
-from pipelines.scenario_scores import Columns, Scores, lane_tick
+from pipelines.scenario_scores import Columns, Scores, lane_tick, nothing
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
 from sim.roads import RoadNetwork
-from sim.scenarios.batches import uniform
+from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.model import Scenario
 from sim.scenarios.player import Player
@@ -22,6 +22,7 @@ from sim.scenarios.reading import network_of, read_scenario
 from sim.scenarios.values import Draw
 
 MAX_RECORDED = 2_000_000  # runs x ticks x entities of which the lane record is kept at once
+REFUSED = "cannot be played: "
 UNJUDGED = "unjudged"  # a collision that no lane's coordinates show
 JUDGED_S = 10.0  # after a collision, that a judge must have survived too
 VERDICTS = {Outcome.PASSED: "passed", Outcome.FAILED: "avoidable", Outcome.UNPREVENTABLE: "unavoidable"}
@@ -38,6 +39,7 @@ class Terms:
     seconds: float = 600.0  # at most, where the storyboard does not say by time when it ends
     timed_seconds: float | None = None  # at most, where it does; None: the same
     road_paths: tuple[Path, ...] = ()
+    constrained: bool = True  # refuse runs outside the scenario's constraints
     judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
 
     @property
@@ -54,13 +56,26 @@ def play_runs(path: Path, draw: Draw, terms: Terms) -> Columns:
     """Play and judge all runs of a draw; columns in the order of its runs."""
 
     def play(part: Draw) -> Columns:
-        scenario = read_scenario(path, part, terms.road_paths, merge_models=not sees_models(terms.agent))
+        merge = not sees_models(terms.agent)
+        scenario = read_scenario(path, part, terms.road_paths, merge, terms.constrained)
         return play_uniform(scenario, part, network_of(scenario, part), terms)
 
     groups = uniform(draw, play)
     rows = np.concatenate([runs for runs, _ in groups])
     order = np.argsort(rows)
     return {name: np.concatenate([columns[name] for _, columns in groups])[order] for name in groups[0][1]}
+
+
+def play_able(path: Path, draw: Draw, terms: Terms) -> Columns:
+    """`play_runs`, but runs that cannot be played say why in `end_reason`, where it begins with `REFUSED`."""
+    parts = one_by_one(draw, lambda part: play_runs(path, part, terms))
+    columns: Columns = {"end_reason": np.full(draw.size, "", dtype=object)}
+    for runs, part in parts:
+        for name, column in ({"end_reason": REFUSED + part} if isinstance(part, str) else part).items():
+            if name not in columns:
+                columns[name] = nothing(np.asarray(column), draw.size)
+            columns[name][runs] = column
+    return columns
 
 
 def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> Columns:

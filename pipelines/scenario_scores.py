@@ -27,6 +27,13 @@ _CONTACT_MARGIN_M = 0.02  # boxes that the player calls overlapping do so in the
 _STEADY_MPS = 1e-6  # who moves no faster across the lane does not come into it
 
 
+def nothing(column: NDArray[Any], size: int) -> NDArray[Any]:
+    """A column like the given one of runs with nothing to measure."""
+    if column.dtype.kind in "UO":
+        return np.full(size, "", dtype=object)
+    return np.full(size, np.inf) if column.dtype.kind == "f" else np.zeros(size, dtype=column.dtype)
+
+
 class Scores:
     """The measures of B runs so far."""
 

@@ -19,7 +19,7 @@ from pipelines.fanout import fan_out
 from pipelines.progress import Report, progress
 from pipelines.runs import default_folder, machine, prepare_folder, versions, write_json, write_text, written_whole
 from pipelines.scenario_drivers import check_agent, check_perception
-from pipelines.scenario_runs import JUDGED_S, Terms, play_runs
+from pipelines.scenario_runs import JUDGED_S, Terms, play_able, play_runs
 from pipelines.scenario_scores import Columns
 from pipelines.suite_ncap import ncap_table
 from pipelines.suite_plan import Chunk, Plan, Request, make_plan
@@ -113,11 +113,18 @@ def _task(plan: Plan, chunk: Chunk) -> dict[str, Any]:
     variation = plan.variations[chunk.variation]
     draw = variation.draw.take(chunk.runs)
     terms = asdict(plan.request.terms)
-    return {"path": variation.scenario, "size": draw.size, "values": dict(draw.values), "terms": terms}
+    return {
+        "path": variation.scenario,
+        "size": draw.size,
+        "values": dict(draw.values),
+        "terms": terms,
+        "allowed": chunk.allowed,
+    }
 
 
 def _play_chunk(task: dict[str, Any]) -> Columns:
-    columns = play_runs(task["path"], Draw(task["size"], task["values"]), Terms(**task["terms"]))
+    play = play_runs if task["allowed"] else play_able
+    columns = play(task["path"], Draw(task["size"], task["values"]), Terms(**task["terms"]))
     return {name: column.astype(str) if column.dtype == object else column for name, column in columns.items()}
 
 
@@ -151,7 +158,8 @@ def _metrics(plan: Plan, results: Results, wall_s: float) -> dict[str, Any]:
             f"{plan.request.seconds:g} s, or after {plan.request.terms.timed_seconds:g} s where it waits for a time. "
             "A collision is avoidable if UN R157's must-avoid line says so, or if one of the performance models avoids "
             "it, driven in the ego's place among the recorded others until "
-            f"{JUDGED_S:g} s after the collision. Runs outside the scenario's own constraints are not played."
+            f"{JUDGED_S:g} s after the collision. Runs outside the scenario's own constraints are "
+            f"{'played as they are' if plan.request.unconstrained else 'not played'}."
         ),
         "scenarios": scenarios,
         "total": total,

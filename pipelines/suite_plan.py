@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.scenario_runs import Terms, limit_s, sees_models
-from sim.scenarios.batches import uniform
+from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.distributions import Variation
 from sim.scenarios.reading import network_of, read_scenario
 from sim.scenarios.suites import expand
@@ -35,6 +35,7 @@ class Request:
     sample: int | None = None
     seed: int = 0
     road_paths: tuple[Path, ...] = ()
+    unconstrained: bool = False  # play the runs outside their scenario's constraints too
 
     @property
     def terms(self) -> Terms:
@@ -45,6 +46,7 @@ class Request:
             seconds=self.seconds,
             timed_seconds=max(self.seconds, TIMED_SECONDS),
             road_paths=self.road_paths,
+            constrained=not self.unconstrained,
         )
 
 
@@ -54,6 +56,7 @@ class Chunk:
 
     variation: int
     runs: NDArray[np.int64]  # in the variation's order
+    allowed: bool  # within the constraints; others may turn out not to be playable
 
     @property
     def size(self) -> int:
@@ -85,6 +88,7 @@ class Plan:
             "seconds": request.seconds,
             "sample": request.sample,
             "seed": request.seed,
+            "unconstrained": request.unconstrained,
             "files": {str(v.file): [v.draw.size, v.discarded, _digest(v)] for v in self.variations},
             "chunks": [chunk.size for chunk in self.chunks],
         }
@@ -98,39 +102,47 @@ def make_plan(request: Request) -> Plan:
     notes: dict[str, None] = {}
     chunks: list[Chunk] = []
     for index, (variation, runs) in enumerate(zip(variations, _chosen(variations, request), strict=True)):
-        for group, expected_s in _groups(variation, runs, request, notes):
-            chunks += [Chunk(index, np.sort(group[part])) for part in _parts(expected_s, _most_runs(request))]
+        for allowed in (True, False):
+            part = runs[variation.allowed[runs] == allowed]
+            for group, expected_s in _groups(variation, part, allowed, request, notes):
+                cuts = _parts(expected_s, _most_runs(request))
+                chunks += [Chunk(index, np.sort(group[cut]), allowed) for cut in cuts]
     if not chunks:
         raise ValueError(f"{', '.join(map(str, request.paths))}: no run meets the constraints of its scenario")
     return Plan(request, variations, tuple(chunks), tuple(notes))
 
 
 def _chosen(variations: tuple[Variation, ...], request: Request) -> list[NDArray[np.int64]]:
-    """The runs of each variation that are played: those that its constraints allow, or a sample of all of these."""
-    allowed = [np.flatnonzero(variation.allowed) for variation in variations]
-    total = sum(map(len, allowed))
+    """The runs of each variation that are played: those that its constraints allow or all, or a sample of these."""
+    meant = [np.flatnonzero(variation.allowed | request.unconstrained) for variation in variations]
+    total = sum(map(len, meant))
     if request.sample is None or request.sample >= total:
-        return allowed
+        return meant
     picked = np.zeros(total, dtype=bool)
     picked[np.random.default_rng(request.seed).choice(total, request.sample, replace=False)] = True
-    masks = np.split(picked, np.cumsum([len(runs) for runs in allowed])[:-1])
-    return [runs[mask] for runs, mask in zip(allowed, masks, strict=True)]
+    masks = np.split(picked, np.cumsum([len(runs) for runs in meant])[:-1])
+    return [runs[mask] for runs, mask in zip(meant, masks, strict=True)]
 
 
 def _groups(
-    variation: Variation, runs: NDArray[np.int64], request: Request, notes: dict[str, None]
+    variation: Variation, runs: NDArray[np.int64], allowed: bool, request: Request, notes: dict[str, None]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Runs that share a tree, and for how long each of them is expected to play."""
+    """Runs that share a tree, and for how long each of them is expected to play; of no account where none can."""
 
     def read(draw: Draw) -> NDArray[np.float64]:
         merge = not sees_models(request.agent)
-        scenario = read_scenario(variation.scenario, draw, request.road_paths, merge_models=merge)
+        scenario = read_scenario(variation.scenario, draw, request.road_paths, merge, not request.unconstrained)
         network_of(scenario, draw)
         notes.update(dict.fromkeys(scenario.notes))
         return limit_s(scenario, draw, request.terms)
 
-    for group, expected_s in uniform(variation.draw.take(runs), read):
-        yield runs[group], expected_s
+    if allowed:
+        for group, expected_s in uniform(variation.draw.take(runs), read):
+            yield runs[group], expected_s
+        return
+    for able, found in one_by_one(variation.draw.take(runs), lambda draw: uniform(draw, read)):
+        for group, expected_s in ((slice(None), np.zeros(len(able))),) if isinstance(found, str) else found:
+            yield runs[able[group]], expected_s
 
 
 def _most_runs(request: Request) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.scenario_scores import Columns
+from pipelines.scenario_runs import REFUSED
+from pipelines.scenario_scores import Columns, nothing
 from pipelines.suite_plan import Plan
 
 DISCARDED = "outside constraints"
@@ -23,8 +24,13 @@ class Results:
 
     @property
     def played(self) -> NDArray[np.bool_]:
-        """Which rows were played, and not discarded."""
-        return self.columns["end_reason"] != DISCARDED
+        """Which rows were played, and not discarded or refused."""
+        return (self.columns["end_reason"] != DISCARDED) & ~self.refused
+
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """Which rows could not be played."""
+        return np.array([reason.startswith(REFUSED) for reason in self.columns["end_reason"]], dtype=bool)
 
 
 def gather(plan: Plan, parts: Sequence[Columns]) -> Results:
@@ -32,7 +38,8 @@ def gather(plan: Plan, parts: Sequence[Columns]) -> Results:
     rows = [_rows(plan, index) for index in range(len(plan.variations))]
     variation = np.repeat(np.arange(len(rows)), [len(runs) for runs in rows])
     starts = np.cumsum([0, *(len(runs) for runs in rows)])
-    measured = {name: _empty(column, len(variation)) for name, column in parts[0].items()}
+    known = {name: column for part in reversed(parts) for name, column in part.items()}  # where none is refused: all
+    measured = {name: nothing(column, len(variation)) for name, column in known.items()}
     measured["end_reason"][:] = DISCARDED
     for chunk, columns in zip(plan.chunks, parts, strict=True):
         where = starts[chunk.variation] + np.searchsorted(rows[chunk.variation], chunk.runs)
@@ -49,13 +56,6 @@ def _rows(plan: Plan, index: int) -> NDArray[np.int64]:
         return np.arange(plan.variations[index].draw.size)
     runs = [chunk.runs for chunk in plan.chunks if chunk.variation == index]
     return np.sort(np.concatenate(runs)) if runs else np.zeros(0, dtype=np.int64)
-
-
-def _empty(column: NDArray[Any], size: int) -> NDArray[Any]:
-    """Room for all rows, filled with what stands for nothing to measure."""
-    if column.dtype.kind == "U":
-        return np.full(size, "", dtype=object)
-    return np.full(size, np.inf) if column.dtype.kind == "f" else np.zeros(size, dtype=column.dtype)
 
 
 def _parameters(plan: Plan, rows: list[NDArray[np.int64]]) -> Columns:
@@ -78,21 +78,23 @@ def summary(plan: Plan, results: Results) -> tuple[list[dict[str, Any]], dict[st
     rows = []
     for index, variation in enumerate(plan.variations):
         mask = results.variation == index
-        discarded = variation.discarded
+        discarded = 0 if plan.request.unconstrained else variation.discarded
         rows.append(
             {"scenario": variation.file.stem, "expands to": variation.draw.size} | _counts(results, mask, discarded)
         )
     everything = np.ones(len(results.variation), dtype=bool)
     size = sum(variation.draw.size for variation in plan.variations)
-    discarded = sum(variation.discarded for variation in plan.variations)
+    discarded = 0 if plan.request.unconstrained else sum(variation.discarded for variation in plan.variations)
     return rows, {"scenario": "all", "expands to": size} | _counts(results, everything, discarded)
 
 
 def _counts(results: Results, mask: NDArray[np.bool_], discarded: int) -> dict[str, Any]:
+    refused = int((mask & results.refused).sum())
     columns, mask = results.columns, mask & results.played
     verdict = columns["verdict"][mask]
     return {
         "discarded": discarded,
+        "refused": refused,
         "played": int(mask.sum()),
         "collisions": int(columns["collision"][mask].sum()),
         "avoidable": int((verdict == "avoidable").sum()),

@@ -12,6 +12,26 @@ Result = TypeVar("Result")
 Runs = NDArray[np.int64]
 
 
+def one_by_one(draw: Draw, build: Callable[[Draw], Result]) -> list[tuple[Runs, Result | str]]:
+    """Build something for all runs of a draw, less those for which it cannot be done: for these, what the error said.
+
+    A batch with a ValueError is halved until the runs that it comes from are alone. Returns (indices of runs, result),
+    in order.
+    """
+    found: list[tuple[Runs, Result | str]] = []
+    left = [np.arange(draw.size, dtype=np.int64)] if draw.size else []
+    while left:
+        runs = left.pop()
+        try:
+            found.append((runs, build(draw.take(runs))))
+        except ValueError as error:
+            if len(runs) == 1:
+                found.append((runs, str(error)))
+            else:
+                left += reversed(np.array_split(runs, 2))
+    return found
+
+
 def uniform(draw: Draw, build: Callable[[Draw], Result]) -> list[tuple[Runs, Result]]:
     """Build something for every run of a draw, for as many runs at once as agree on its shape.
 

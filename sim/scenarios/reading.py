@@ -17,11 +17,15 @@ from sim.scenarios.yaml_scenarios import read_declarations, read_yaml
 YAML = (".yaml", ".yml")
 
 
-def read_scenario(path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True) -> Scenario:
+def read_scenario(
+    path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True, constrained: bool = True
+) -> Scenario:
     """The scenario of a file for one draw of its parameters. Arguments and errors as of `read_xosc`."""
     if is_commonroad(path):
         return read_recording(path, draw)
-    return read_yaml(path, draw) if path.suffix.lower() in YAML else read_xosc(path, draw, road_paths, merge_models)
+    if path.suffix.lower() in YAML:
+        return read_yaml(path, draw, constrained)
+    return read_xosc(path, draw, road_paths, merge_models, constrained)
 
 
 def declared_parameters(path: Path) -> tuple[Parameter, ...]:

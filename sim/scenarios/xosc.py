@@ -25,11 +25,13 @@ _PRIORITIES = {"override": "override", "overwrite": "override", "skip": "skip", 
 _MAX_PARAMETERS = 10_000
 
 
-def read_xosc(path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True) -> Scenario:
+def read_xosc(
+    path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_models: bool = True, constrained: bool = True
+) -> Scenario:
     """The scenario of a file for one draw of its parameters; roads are also looked for in `road_paths`.
 
     Where runs differ in the model of a road vehicle alone, it is one entity whose sizes differ by run and whose
-    category names them all; `merge_models=False` raises Mixed instead.
+    category names them all; `merge_models=False` raises Mixed instead. `constrained=False` takes any values.
 
     Raises Mixed where the runs of the draw differ in what shapes the tree, ValueError where the file is wrong or holds
     something that we do not play or the draw is outside its constraints, OSError where a file cannot be read.
@@ -41,7 +43,8 @@ def read_xosc(path: Path, draw: Draw, road_paths: tuple[Path, ...] = (), merge_m
     parameters = _parameters(read, root)
     check_draw(path, parameters, draw)
     check_types(parameters, draw)
-    check_constraints(parameters, draw)
+    if constrained:
+        check_constraints(parameters, draw)
     variables = _variables(read, root)
     read.book.declared = frozenset(variables) | {parameter.name for parameter in parameters}
     read.book.catalogs = catalog_locations(read, root)

@@ -41,8 +41,8 @@ MAX_SEEDS = 200  # tried to find roads that have the places of a scenario
 _ROAD_KINDS: tuple[RoadKind, ...] = RoadKind.__args__  # type: ignore[attr-defined]
 
 
-def read_yaml(path: Path, draw: Draw) -> Scenario:
-    """The scenario of a file for one draw of its parameters.
+def read_yaml(path: Path, draw: Draw, constrained: bool = True) -> Scenario:
+    """The scenario of a file for one draw of its parameters; `constrained=False` takes any values.
 
     Raises Mixed where the runs of the draw differ in what shapes the tree, ValueError where the file is wrong, the draw
     breaks its constraints or its road has no such places, OSError where it cannot be read.
@@ -50,7 +50,7 @@ def read_yaml(path: Path, draw: Draw) -> Scenario:
     path = Path(path)
     root = read_tree(path)
     try:
-        return _Source(path, root, draw).scenario()
+        return _Source(path, root, draw, constrained).scenario()
     except RecursionError:
         raise ValueError(f"{path.name}: parameters or expressions are nested too deeply; simplify them") from None
 
@@ -66,7 +66,7 @@ def read_declarations(path: Path) -> tuple[str, str, tuple[Declared, ...], tuple
 class _Source:
     """A file with its declarations read."""
 
-    def __init__(self, path: Path, root: Entry, draw: Draw) -> None:
+    def __init__(self, path: Path, root: Entry, draw: Draw, constrained: bool = True) -> None:
         self.path, self.root, self.draw = path, root, draw
         self.found = root.mapping(("description", "road", "actors"), KEYS)
         self.reading = Reading(Draw(1))
@@ -80,7 +80,8 @@ class _Source:
         for declared in self.declared:
             value = Value(f"${declared.parameter.name}", declared.parameter.value.where, self.reading.scope)
             _ = value.numbers(draw) if declared.parameter.kind == "double" else value.texts(draw)
-        check_constraints(self.constraints, draw)
+        if constrained:
+            check_constraints(self.constraints, draw)
 
     def scenario(self) -> Scenario:
         road = self.road()

@@ -14,7 +14,9 @@ import pytest
 from crossing_cars import DISCARDED, RUNS, write_cars
 
 import pipelines.suite_plan
+from pipelines.scenario_runs import REFUSED, Terms, play_able, play_runs
 from pipelines.suite_plan import Request, _parts, make_plan
+from sim.scenarios.values import Draw
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -160,3 +162,24 @@ def test_runs_of_unlike_length_are_cut_apart(variation):
     assert max(map(len, _parts(np.full(50_000, 3.0), 4096))) <= 4096
     plan = make_plan(Request((variation,)))
     assert plan.runs == RUNS - DISCARDED
+
+
+def test_runs_outside_the_constraints_are_played_when_asked_for(roadloop, variation, played, tmp_path):
+    ran = roadloop("suite", variation, "--agent", "reg157", "--unconstrained", "--out", tmp_path)
+    assert ran.code == 0, ran.err
+    rows = rows_of(tmp_path)
+    assert all(float(row["duration_s"]) > 0.0 and row["verdict"] for row in rows)
+    inside = [row for row in rows_of(played[0]) if row["end_reason"] != "outside constraints"]
+    assert [row for row in rows if float(row["v"]) <= 30] == inside
+    total = json.loads((tmp_path / "metrics.json").read_text())["total"]
+    assert (total["played"], total["discarded"], total["refused"]) == (RUNS, 0, 0)
+
+
+def test_a_run_that_cannot_be_played_says_why_and_spoils_no_other(variation):
+    scenario = variation.parent / "cars.xosc"
+    values = {"v": np.full(3, 20.0), "gap": np.full(3, 60.0), "lane": np.array([-1.0, -9.0, -2.0])}
+    columns = play_able(scenario, Draw(3, values), Terms(agent="reg157"))
+    assert columns["end_reason"][1].startswith(REFUSED) and "-9" in columns["end_reason"][1]
+    alone = play_runs(scenario, Draw(3, values).take(np.array([0, 2])), Terms(agent="reg157"))
+    assert all((columns[name][[0, 2]] == alone[name]).all() for name in alone)
+    assert np.isinf(columns["min_ttc_s"][1]) and columns["verdict"][1] == ""
