@@ -139,8 +139,10 @@ def must_wait_for_approach(
                         return True
                 elif soon and speed > 1.0 and distance < 4.0 * speed:
                     return True
-                elif speed <= 1.0 and (wait_s[b, slot] > waited_s or (wait_s[b, slot] == waited_s and slot < me)):
-                    return True
+                elif speed <= 1.0 and distance + lanes.stop_m[lane] < AT_LINE_M:
+                    # Who stands further back is held up by something else, perhaps by this very queue.
+                    if wait_s[b, slot] > waited_s or (wait_s[b, slot] == waited_s and slot < me):
+                        return True
     return False
 
 
