@@ -169,6 +169,7 @@ def _private(b: int, n: int, p: int, route: int, empty: Any) -> dict[str, torch.
         "wait_s": empty(b, n),
         "next_wait_s": empty(b, n),
         "crash_s": empty(b, n),
+        "door_s": empty(b, n),
         "walk_wait_s": empty(b, p),
         "walk_z_m": empty(b, p, 2),
         "walk_hold": empty(b, p, dtype=i32),

@@ -16,6 +16,7 @@ from sim.conflicts import Conflicts, junction_conflicts
 from sim.geometry import Floats
 from sim.lanelinks import LaneKey, join_lanes
 from sim.lanemaps import CELL_M, EdgeMap, SampleGrid, edge_map, sample_grid
+from sim.parking import parking_spaces
 from sim.roads import DRIVING_KINDS, Road, RoadNetwork, sample_s
 from sim.signals import LaneRules, crosswalks, lane_rules
 from sim.surface import Stations
@@ -80,6 +81,7 @@ class _CompiledMap:
     brushes: Brushes
     rules: LaneRules
     crosswalks: Floats
+    parking: Floats
     grid: SampleGrid
     edge: EdgeMap
 
@@ -100,6 +102,7 @@ def _compile_map(network: RoadNetwork) -> _CompiledMap:
         brushes=body_brushes(lanes, curvature, conflicts),
         rules=rules,
         crosswalks=crosswalks(network, lanes),
+        parking=parking_spaces(network, lanes),
         grid=sample_grid(lanes.xyz_world_m[:, :2], lanes.width_m, step),
         edge=edge_map(network, EDGE_CELL_M),
     )
@@ -338,6 +341,8 @@ def _stack(maps: list[_CompiledMap]) -> LaneGraph:
         signal_junction=joined([m.rules.junction for m in maps]),
         crosswalk_first=joined([np.cumsum([0] + [len(m.crosswalks) for m in maps])]),
         crosswalk_world=joined([m.crosswalks for m in maps]),
+        parking_first=joined([np.cumsum([0] + [len(m.parking) for m in maps])]),
+        parking_world=joined([m.parking for m in maps]),
         lane_first=joined([lane_first]),
         grid_cell_m=CELL_M,
         grid_origin_world_m=joined([m.grid.origin_world_m[None] for m in maps]),

@@ -15,6 +15,7 @@ from sim.kernels import (
     dynamics,
     motion,
     order,
+    parking,
     people,
     respawn,
     sense,
@@ -108,6 +109,7 @@ class _Block:
     def __init__(self, lanes: Any, config: SimConfig, buffers: Buffers, worlds: slice, device: Any) -> None:
         self._buffers, self._worlds, self._device = buffers, worlds, device
         self._count, self._actors, self._people = worlds.stop - worlds.start, config.actors, config.pedestrians
+        self._parked = config.parked
         self._lit = len(buffers.world.lanes.signal_junction) > 0
         # One thread walks through a world's actors on the CPU, where each thread costs ~30 ns to set up its arguments.
         self._threads = config.actors if device.is_cuda else 1
@@ -120,6 +122,7 @@ class _Block:
             "most_jerk": config.max_jerk_mps3,
             "first_person": config.actors - config.pedestrians,
             "people": config.pedestrians,
+            "first_parked": config.actors - config.pedestrians - config.parked,
             "cyclists": config.cyclists,
             "motorcycles": config.motorcycles,
             "threads": self._threads,
@@ -140,6 +143,7 @@ class _Block:
                 self._launch(motion.move_traffic, self._threads),
                 self._launch(dynamics.move_controlled, self._threads),
                 *([self._launch(people.walk, self._threads)] if p else []),
+                *([self._launch(parking.open_doors)] if self._parked else []),
                 self._launch(respawn.respawn),
                 *self._signals("everyone"),
                 *self._settle("everyone"),
@@ -151,6 +155,7 @@ class _Block:
                 self._launch(spawn.spawn_vehicles),
                 *([self._launch(spawn_people.spawn_people, p)] if p else []),
                 self._launch(spawn.clear_rest, n),
+                *([self._launch(parking.park_cars)] if self._parked else []),
                 *([self._launch(order.lift_people, p)] if p else []),
                 *self._signals("mask"),
                 *self._settle("mask"),

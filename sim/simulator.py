@@ -23,7 +23,7 @@ MAX_ACTORS = 2048  # two lane entries each fit the 12 slot bits of a sort key
 
 
 class Simulator:
-    """B worlds of N actors: the ego (actor 0), cars, trucks and buses, motorcycles, bicycles, and people last.
+    """B worlds of N actors: the ego (actor 0), cars, trucks and buses, motorcycles, bicycles, parked cars, people.
 
     lanes: the maps. config: how many actors, how long a tick, how long a route. seeds (B,) int64 and map_index (B,)
     int32 say which episode each world starts. `controlled` (N,) bool: who `Action` moves; the ego by default.
@@ -52,9 +52,10 @@ class Simulator:
                 f"sim.pedestrians is {config.pedestrians} of sim.actors {config.actors}: the ego needs a place too"
             )
         riders = config.cyclists + config.motorcycles
-        if self.first_person < 1 + riders:
+        if self.first_person < 1 + riders + config.parked:
             raise ValueError(
-                f"sim.cyclists is {config.cyclists} and sim.motorcycles {config.motorcycles}, but beside the ego "
+                f"sim.cyclists is {config.cyclists}, sim.motorcycles {config.motorcycles} and sim.parked "
+                f"{config.parked}, but beside the ego "
                 f"sim.actors {config.actors} has room for {self.first_person - 1} vehicles: raise it"
             )
         if self.actors > MAX_ACTORS:
@@ -169,6 +170,9 @@ class Simulator:
             mask[0] = True
         else:
             mask[:] = torch.as_tensor(controlled, dtype=torch.bool)
-        if mask[self.first_person :].any():
-            raise ValueError(f"controlled may only name vehicles (actors 0..{self.first_person - 1}), not people")
+        first_parked = self.first_person - self.config.parked
+        if mask[first_parked:].any():
+            raise ValueError(
+                f"controlled may only name moving vehicles (actors 0..{first_parked - 1}), not parked cars or people"
+            )
         return mask.to(self.device)

@@ -130,6 +130,9 @@ class LaneGraph:
     # Crosswalks
     crosswalk_first: torch.Tensor  # (M + 1,) int32
     crosswalk_world: torch.Tensor  # (C, 4) centre x, y and walking direction cos, sin
+    # Parking spaces beside lanes
+    parking_first: torch.Tensor  # (M + 1,) int32
+    parking_world: torch.Tensor  # (K, 4) centre x, y and heading cos, sin of a car in it
     # Maps (M,)
     lane_first: torch.Tensor  # (M + 1,) int32
     # Position look-up: a grid of square cells per map; each lists the lane samples within its reach

@@ -77,6 +77,7 @@ def find_collisions(
     lanes: Lanes,
     map_index: wp.array(dtype=wp.int32),
     first_person: int,
+    first_parked: int,
     wheelbase_m: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
     # State
@@ -130,7 +131,7 @@ def find_collisions(
         collided_out[b, i] = lowest < count
         collided_with_out[b, i] = wp.where(lowest < count, lowest, 0)
         off = bool(False)
-        if i < first_person:
+        if i < first_parked:
             lane = path_lane[b, i][0]
             front = 0.5 * (size[0] + wheelbase_m[b, i])
             swing = 0.5 * lanes.bend_1pm[lane] * front * front

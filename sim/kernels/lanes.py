@@ -49,6 +49,8 @@ class Lanes:
     signal_junction: wp.array(dtype=wp.int32)  # per group
     crosswalk_first: wp.array(dtype=wp.int32)  # per map
     crosswalk_world: wp.array(dtype=wp.vec4)  # centre, walking direction
+    parking_first: wp.array(dtype=wp.int32)  # per map
+    parking_world: wp.array(dtype=wp.vec4)  # centre, heading
     lane_first: wp.array(dtype=wp.int32)  # per map
     entry_first: wp.array(dtype=wp.int32)  # per map: its lanes without predecessor
     entry_lane: wp.array(dtype=wp.int32)

@@ -159,7 +159,7 @@ def move_traffic(
     lanes: Lanes,
     seed: wp.array(dtype=wp.int64),
     dt: float,
-    first_person: int,
+    first_parked: int,
     kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
@@ -199,7 +199,7 @@ def move_traffic(
     for i in range(t, wp.int32(valid.shape[1]), threads):
         committed_out[b, i] = next_committed[b, i]
         wait_s_out[b, i] = next_wait_s[b, i]
-        if i >= first_person or controlled[b, i] or not valid[b, i]:
+        if i >= first_parked or controlled[b, i] or not valid[b, i]:
             continue
         speed = speed_mps[b, i]
         moved = travelled(speed, command_mps2[b, i], dt)

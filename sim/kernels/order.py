@@ -19,6 +19,8 @@ from sim.kernels.lanes import (
 
 wp.set_module_options({"enable_backward": False})
 
+DOOR_M = wp.constant(0.9)  # an open door, on the side of the road
+WIDEST_HALF_M = wp.constant(1.35)  # of vehicles, with some air
 SLOT_BITS = wp.constant(wp.int64(12))
 SLOT_MASK = wp.constant(wp.int64(4095))
 LANE_SHIFT = wp.constant(wp.int64(39))
@@ -102,6 +104,7 @@ def enter_vehicles(
     wheelbase_m: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
     first_person: int,
+    first_parked: int,
     walk_from_world_m: wp.array2d(dtype=wp.vec2),
     walk_to_world_m: wp.array2d(dtype=wp.vec2),
     walk_z_m: wp.array2d(dtype=wp.vec2),
@@ -116,6 +119,7 @@ def enter_vehicles(
     z_world_m: wp.array2d(dtype=float),
     pitch_rad: wp.array2d(dtype=float),
     # In
+    door_s: wp.array2d(dtype=float),
     mask: wp.array(dtype=wp.bool),
     # Out
     box_out: wp.array2d(dtype=wp.vec4),
@@ -193,6 +197,19 @@ def enter_vehicles(
                 s_other = lane_project(lanes, other, s * lanes.meta[other][0] / lanes.meta[lane][0], xy)[0]
                 entry_out[b, second] = wp.vec4(s_other, speed, rear, front)
                 second_key = lane_key(other, s_other, second)
+        if i >= first_parked:
+            # Out of everybody's way but for an open door.
+            z_world_m[b, i] = z
+            entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
+            entry_key_out[b, second] = (ABSENT << LANE_SHIFT) | wp.int64(second)
+            if door_s[b, i] > 0.0:
+                aside = wp.where(lateral < 0.0, 0.5 * DOOR_M, -0.5 * DOOR_M)
+                box_out[b, i] = wp.vec4(x - aside * n, xy[1] + half_base * n + aside * c, c, n)
+                body_out[b, i] = wp.vec4(size[0], size[1] + DOOR_M, z, 0.0)
+                if wp.abs(lateral) - 0.5 * size[1] - DOOR_M < WIDEST_HALF_M:
+                    entry_out[b, i] = wp.vec4(s, 0.0, 0.5 * size[0], 0.5 * size[0])
+                    entry_key_out[b, i] = lane_key(lane, s, i)
+            continue
         z_world_m[b, i] = z
         pitch_rad[b, i] = wp.where(grade == 0.0, 0.0, -wp.atan(grade))
         entry_out[b, i] = wp.vec4(s, speed, rear, front)

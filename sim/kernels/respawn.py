@@ -72,7 +72,7 @@ def respawn(
     lanes: Lanes,
     seed: wp.array(dtype=wp.int64),
     map_index: wp.array(dtype=wp.int32),
-    first_person: int,
+    first_parked: int,
     kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
@@ -102,9 +102,9 @@ def respawn(
     b = wp.tid()
     now = tick[b]
     tick[b] = now + wp.int64(1)
-    if first_person < 2:
+    if first_parked < 2:
         return
-    i = 1 + int(now % wp.int64(first_person - 1))
+    i = 1 + int(now % wp.int64(first_parked - 1))
     if valid[b, i] or controlled[b, i]:
         return
     key = random_key(seed[b], RESPAWN, i, now)

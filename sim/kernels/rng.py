@@ -20,6 +20,8 @@ RESPAWN = wp.constant(9)
 SIGNAL = wp.constant(10)
 CROSSWALK = wp.constant(11)
 GROUP = wp.constant(12)
+PARK = wp.constant(13)
+DOOR = wp.constant(14)
 
 GOLDEN = wp.constant(wp.uint64(0x9E3779B97F4A7C15))
 MIX_A = wp.constant(wp.uint64(0xBF58476D1CE4E5B9))

@@ -208,6 +208,7 @@ def sense_boxes(
     # In
     mask: wp.array(dtype=wp.bool),
     box: wp.array2d(dtype=wp.vec4),
+    body: wp.array2d(dtype=wp.vec4),
     # Out
     center_ego_m_out: wp.array2d(dtype=wp.vec3),
     size_m_out: wp.array2d(dtype=wp.vec3),
@@ -240,7 +241,7 @@ def sense_boxes(
     size = size_m[b, i]
     speed = speed_mps[b, i]
     center_ego_m_out[b, k] = wp.vec3(ego[2] * dx + ego[3] * dy, ego[2] * dy - ego[3] * dx, 0.5 * size[2])
-    size_m_out[b, k] = size
+    size_m_out[b, k] = wp.vec3(size[0], body[b, i][1], size[2])  # open doors included
     yaw_ego_rad_out[b, k] = wrap_angle(yaw_world_rad[b, i] - yaw_world_rad[b, 0])
     cos = ego[2] * at[2] + ego[3] * at[3]
     sin = ego[2] * at[3] - ego[3] * at[2]

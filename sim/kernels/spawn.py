@@ -164,6 +164,7 @@ def draw_character(
     mask: wp.array(dtype=wp.bool),
     seed: wp.array(dtype=wp.int64),
     first_person: int,
+    first_parked: int,
     cyclists: int,
     motorcycles: int,
     wants_control: wp.array(dtype=wp.bool),
@@ -205,12 +206,14 @@ def draw_character(
         height = between(key, 2, 1.55, 1.9)
         size = wp.vec3(0.5, 0.55, height)
         wheelbase = 0.0
-    elif i >= first_person - cyclists:
+    elif i >= first_parked:
+        kind = CAR
+    elif i >= first_parked - cyclists:
         kind = BICYCLE
         size = wp.vec3(1.75, 0.6, 1.75)
         wheelbase = 1.06
         accel = between(temper, 0, 0.8, 1.3)
-    elif i >= first_person - cyclists - motorcycles:
+    elif i >= first_parked - cyclists - motorcycles:
         kind = MOTORCYCLE
         size = wp.vec3(2.1, 0.8, 1.6)
         wheelbase = 1.42
@@ -318,7 +321,7 @@ def spawn_vehicles(
     mask: wp.array(dtype=wp.bool),
     seed: wp.array(dtype=wp.int64),
     map_index: wp.array(dtype=wp.int32),
-    first_person: int,
+    first_parked: int,
     kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
@@ -341,7 +344,7 @@ def spawn_vehicles(
         return
     world_map = map_index[b]
     start_s = lane_s_m_out[b, 0]
-    for i in range(first_person):
+    for i in range(first_parked):
         lane = int(path_lane_out[b, 0][0])
         s = float(start_s)
         placed = bool(i == 0)

@@ -197,6 +197,7 @@ def plan_traffic(
     lanes: Lanes,
     dt: float,
     first_person: int,
+    first_parked: int,
     kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
@@ -233,7 +234,7 @@ def plan_traffic(
     for i in range(t, wp.int32(valid.shape[1]), threads):
         change_to_out[b, i] = -1
         next_committed_out[b, i] = 0
-        if i >= first_person or controlled[b, i] or not valid[b, i]:
+        if i >= first_parked or controlled[b, i] or not valid[b, i]:
             next_wait_s_out[b, i] = 0.0
             continue
         actors = wp.int32(valid.shape[1])

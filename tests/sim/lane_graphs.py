@@ -110,6 +110,8 @@ def graph(
         signal_junction=torch.zeros(0, dtype=i32),
         crosswalk_first=torch.zeros(2, dtype=i32),
         crosswalk_world=torch.zeros(0, 4),
+        parking_first=torch.zeros(2, dtype=i32),
+        parking_world=torch.zeros(0, 4),
         lane_first=torch.tensor([0, count], dtype=i32),
         grid_cell_m=10.0,
         grid_origin_world_m=torch.tensor(low, dtype=f32)[None],

@@ -161,5 +161,5 @@ def test_a_world_with_riders_is_the_same_alone_and_among_others() -> None:
 
 
 def test_too_many_riders_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"sim\.cyclists is 5 and sim\.motorcycles 3, .*room for 7 vehicles"):
+    with pytest.raises(ValueError, match=r"sim\.cyclists is 5, sim\.motorcycles 3 .*room for 7 vehicles"):
         riders(straight(), actors=8, cyclists=5, motorcycles=3)
