@@ -96,7 +96,7 @@ def test_wrong_arguments_are_one_line(roadloop, cars, arguments, message):
 def test_wrong_files_are_one_line(roadloop, tmp_path):
     _, variation = write_cars(tmp_path)
     assert "is a parameter variation" in roadloop("scenario", variation).error_lines[0]
-    assert "does not exist" in roadloop("scenario", tmp_path / "gone.xosc").error_lines[0]
+    assert "there is no scenario file" in roadloop("scenario", tmp_path / "gone.xosc").error_lines[0]
     assert "name a scenario file" in roadloop("scenario").error_lines[0]
     (tmp_path / "half.xosc").write_text("<OpenSCENARIO><Story")
     assert "is not well-formed XML" in roadloop("scenario", tmp_path / "half.xosc").error_lines[0]
