@@ -129,7 +129,8 @@ class _Block:
             "wanted_m": config.route_m,
             "step_m": ROUTE_STEP_M,
             "wants_control": warp_view(buffers.wants_control),
-        } | {name: self._view(name, tensor) for name, tensor in buffers.by_name().items()}
+        }
+        self._bound |= {name: self._view(name, tensor) for name, tensor in buffers.by_name().items()}
 
     def launches(self) -> dict[str, list[Any]]:
         """By program, in order."""
