@@ -298,7 +298,7 @@ def _parking(streets: Streets) -> tuple[LaneKey, float]:
     """Where the longest row of parking spaces on the lane's own side begins."""
     rows: dict[LaneKey, list[float]] = {}
     for item in streets.network.objects:
-        if item.kind == "parkingSpace":
+        if item.kind == "parking":
             for key, along, _ in _beside(streets, item.road, item.s_m):
                 if (key[2] > 0) == (item.t_m > 0) and streets.abreast(key)[0] == key:
                     rows.setdefault(key, []).append(along - 0.5 * item.length_m)
