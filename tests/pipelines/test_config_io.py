@@ -34,7 +34,7 @@ def test_presets_are_valid_and_change_something(preset):
         ("worlds=3", ["worlds", "sim.worlds"]),
         ("sim.worlds=-3", ["sim.worlds", "-3", "greater than or equal to 1"]),
         ("weather=rain", ["weather", "rain", "clear", "fog", "dusk"]),
-        ("road.kind=motorway", ["road.kind", "motorway", "highway"]),
+        ("road.kind=canal", ["road.kind", "canal", "highway"]),
         ("sim.dt_s=fast", ["sim.dt_s", "fast"]),
         ("seed.x=1", ["seed"]),
         ("nonsense", ["nonsense", "key=value"]),
