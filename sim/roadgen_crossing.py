@@ -48,7 +48,8 @@ def _profiles(rng: np.random.Generator, control: Control) -> tuple[Profile, Prof
     def profile(lanes: int, kmh: float) -> Profile:
         return Profile(
             lanes=lanes, width_m=width, speed_mps=kmh / 3.6, sidewalk_m=sidewalk, shoulder_m=0.0 if built_up else 0.5,
-            edge_lines=not built_up, inner_color=color, solid_m=30.0, double_line=lanes > 1, clear_m=5.4 if built_up else 0.8,
+            edge_lines=not built_up, inner_color=color, solid_m=30.0, double_line=lanes > 1,
+            clear_m=5.4 if built_up else 0.8,
         )  # fmt: skip
 
     return profile(2 if wide else 1, speed), profile(1, min(speed, 30.0 if rng.random() < 0.3 else speed))

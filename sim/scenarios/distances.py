@@ -186,8 +186,8 @@ class Distances:
         same = found & (lane == to.lane)
         if bodies.tables is not None and bodies.tables.sectioned:
             there = np.where(found, to.s_m, s)
-            own = (np.broadcast_to(row, there.shape).ravel() for row in (np.maximum(road, 0), lane, s))
-            same = found & (bodies.tables.carried(*own, there.ravel()).reshape(there.shape) == to.lane)
+            on, here, along = (np.broadcast_to(row, there.shape).ravel() for row in (np.maximum(road, 0), lane, s))
+            same = found & (bodies.tables.carried(on, here, along, there.ravel()).reshape(there.shape) == to.lane)
         elsewhere = (road != to.road) & (road >= 0) & (to.road >= 0)
         for place in zip(*np.nonzero(elsewhere)) if elsewhere.any() else ():
             i = place[-1]
