@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.runs import written_whole
+from pipelines.runs import csv_field, written_whole
 from sim.geometry import Floats
 from sim.lanelinks import LaneKey, join_lanes
 from sim.roads import DRIVING_KINDS, LaneStrip, Marking, Road, RoadNetwork
@@ -37,7 +37,7 @@ def write_map_csv(network: RoadNetwork, path: Path, successors: bool = False) ->
 
 
 def _csv_rows(road: Road, follows: dict[LaneKey, set[LaneKey]] | None) -> Iterator[str]:
-    junction = "0,-1" if road.junction is None else f"1,{_quoted(road.junction)}"
+    junction = "0,-1" if road.junction is None else f"1,{csv_field(road.junction)}"
     for index, section in enumerate(road.sections):
         for lane in section.lanes.values():
             if lane.id == 0 or lane.kind not in DRIVING_KINDS:
@@ -47,20 +47,16 @@ def _csv_rows(road: Road, follows: dict[LaneKey, set[LaneKey]] | None) -> Iterat
             last = junction
             if follows is not None:
                 after = sorted(follows.get((road.id, index, lane.id), ()))
-                last += "," + _quoted(";".join(f"{r}:{i}:{id}" for r, i, id in after))
+                last += "," + csv_field(";".join(f"{r}:{i}:{id}" for r, i, id in after))
             for at, (x, y, z), heading, wide in zip(s, xyz, yaw, width):
                 numbers = f"{at:.6f},{x:.6f},{y:.6f},{z:.6f},{heading:.9f},{wide:.6f}"
-                yield f"{_quoted(road.id)},{index},{lane.id},{numbers},{last}"
+                yield f"{csv_field(road.id)},{index},{lane.id},{numbers},{last}"
 
 
 def _table_s(start_m: float, end_m: float) -> Floats:
     """The section's start and the multiples of the step inside it; its end is the next section's or road's start."""
     multiples = np.arange(math.floor(start_m / CSV_STEP_M) + 1, math.ceil(end_m / CSV_STEP_M)) * CSV_STEP_M
     return np.concatenate(([start_m], multiples[(multiples > start_m + 1e-6) & (multiples < end_m - 1e-6)]))
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
 
 
 # --- Picture ---

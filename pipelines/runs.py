@@ -137,3 +137,8 @@ def machine() -> dict[str, Any]:
         ]
         model = names[0] if names else model
     return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def csv_field(text: str) -> str:
+    """A text as a field of CSV, quoted where it must be."""
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.runs import check_file_target, write_text
-from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, driven_entities, make_driver, sight
-from pipelines.scenario_runs import Terms, play_runs
+from pipelines.runs import check_file_target, csv_field, write_text
+from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, sight
+from pipelines.scenario_runs import Terms, play_uniform, sees_models, start
 from pipelines.tables import print_table
+from sim.roads import RoadNetwork
 from sim.scenarios.library import find_scenario, library
 from sim.scenarios.model import Parameter, Scenario
 from sim.scenarios.parameters import NUMERIC
@@ -22,12 +23,7 @@ TRACE_COLUMNS = "time,id,name,x,y,z,h,speed"
 TICK_LIMIT = 1_000_000
 
 
-def play_scenario(
-    file: Path,
-    settings: Sequence[str],
-    trace: Path | None,
-    terms: Terms,
-) -> None:
+def play_scenario(file: Path, settings: Sequence[str], trace: Path | None, terms: Terms) -> None:
     """Play a scenario once and print what happened. `settings` are NAME=VALUE for its parameters.
 
     Raises ValueError where the file, a setting, the agent or a number is wrong; OSError where files cannot be used.
@@ -37,12 +33,13 @@ def play_scenario(
     if trace is not None:
         check_file_target(trace)
     draw = draw_of(file, settings)
-    scenario = read_scenario(file, draw, terms.road_paths)
+    scenario = read_scenario(file, draw, terms.road_paths, merge_models=not sees_models(terms.agent))
+    network = network_of(scenario, draw)
     for note in scenario.notes:
         print(note)
     if trace is not None:
-        write_trace(trace, scenario, draw, terms)
-    print_outcome(scenario, play_runs(file, draw, terms), terms)
+        write_trace(trace, scenario, draw, network, terms)
+    print_outcome(scenario, play_uniform(scenario, draw, network, terms), terms)
     if terms.film is not None:
         print(f"film    {terms.film}")
 
@@ -88,16 +85,13 @@ def _column(parameter: Parameter, text: str) -> np.ndarray:
         raise ValueError(f"--set: {parameter.name}={text!r} is no number; it is a {parameter.kind}") from None
 
 
-def write_trace(path: Path, scenario: Scenario, draw: Draw, terms: Terms) -> None:
+def write_trace(path: Path, scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> None:
     """Play one run and write where every entity was at every tick, in entity order.
 
     Columns: time s, index and name of the entity, x, y, z m of its reference point in the world, heading in [0, 2 pi),
     speed m/s along it. Entities that do not take part at a tick have no row.
     """
-    network = network_of(scenario, draw)
-    ego = scenario.ego or scenario.entities[0].name
-    player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
-    driver = make_driver(terms.agent, player, ego, terms.perception)
+    ego, player, driver = start(scenario, draw, network, terms)
     text = io.StringIO()
     text.write(TRACE_COLUMNS + "\n")
     written = -1
@@ -118,17 +112,13 @@ def _write_tick(text: io.StringIO, player: Player, state: State) -> None:
     for index, (name, x, y, z, h, speed, valid) in enumerate(zip(player.entities.names, *values, strict=True)):
         if valid:
             numbers = (f"{number + 0.0:.6f}" for number in (x, y, z, _turn(h), speed))
-            text.write(f"{player.time_s:.6f},{index},{_quoted(name)},{','.join(numbers)}\n")
+            text.write(f"{player.time_s:.6f},{index},{csv_field(name)},{','.join(numbers)}\n")
 
 
 def _turn(heading_rad: float) -> float:
     """The heading in [0, 2 pi), also after it is rounded to six decimals."""
     turned = heading_rad % (2 * np.pi)
     return 0.0 if turned >= 2 * np.pi - 5e-7 else turned
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name
 
 
 def print_outcome(scenario: Scenario, columns: dict[str, np.ndarray], terms: Terms) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
-from pipelines.scenario_drivers import SIGHTLESS, driven_entities, make_driver, sight
+from pipelines.scenario_drivers import SIGHTLESS, Driver, driven_entities, make_driver, sight
 from pipelines.scenario_scores import Columns, Scores, lane_tick, nothing
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
@@ -78,11 +78,18 @@ def play_able(path: Path, draw: Draw, terms: Terms) -> Columns:
     return columns
 
 
-def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> Columns:
-    """Play and judge runs that share one tree. Raises Mixed where they do not."""
+def start(
+    scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, film: Path | None = None
+) -> tuple[str, Player, Driver]:
+    """The ego's name, the runs at time 0, and who drives. Raises Mixed where the runs do not share one tree."""
     ego = scenario.ego or scenario.entities[0].name
     player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
-    driver = make_driver(terms.agent, player, ego, terms.perception, terms.film)
+    return ego, player, make_driver(terms.agent, player, ego, terms.perception, film)
+
+
+def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> Columns:
+    """Play and judge runs that share one tree. Raises Mixed where they do not."""
+    ego, player, driver = start(scenario, draw, network, terms, terms.film)
     scores = Scores(player, ego)
     limit = np.maximum(np.round(limit_s(scenario, draw, terms) / terms.dt_s), 1).astype(np.int64)
     watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria else None
@@ -155,9 +162,7 @@ def _record(
     scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, last: NDArray[np.int64]
 ) -> LaneRun:
     """The runs along the ego's lane, each from its first to its tick `last` (B,), the ego first."""
-    ego = scenario.ego or scenario.entities[0].name
-    player = Player(scenario, draw, network, terms.dt_s, driven_entities(terms.agent, ego))
-    driver = make_driver(terms.agent, player, ego, terms.perception)
+    ego, player, driver = start(scenario, draw, network, terms)
     index = player.entities.index(ego)
     ticks: list[LaneRun] = []
     while True:

@@ -11,12 +11,11 @@ import torch
 
 from pipelines.rollout import Tick
 from pipelines.runs import finite_or_none
+from pipelines.verdicts.carla import FACTORS_2_0
 from planning.route import route_coordinates, route_points
 from sim.types import ActorKind, Boxes3D, EgoState, Route
 
-PEDESTRIAN_FACTOR = 0.50
-VEHICLE_FACTOR = 0.60
-OFFROAD_FACTOR = 0.65
+PEDESTRIAN_FACTOR, VEHICLE_FACTOR, OFFROAD_FACTOR = (FACTORS_2_0[name] for name in ("pedestrian", "vehicle", "static"))
 
 
 @dataclass(frozen=True)

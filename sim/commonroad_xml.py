@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
+
+from sim.untrusted_xml import XMLSyntaxError, declared_dtd, read_root
 
 Element = Any  # of lxml, which has no types
 MAX_BYTES = 256 * 2**20
@@ -17,21 +18,13 @@ def parse(path: Path) -> Element:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path} has {size} bytes; files of up to {MAX_BYTES} bytes are read")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(path.read_bytes(), parser)
-    except etree.XMLSyntaxError as error:
+        root = read_root(path.read_bytes())
+    except XMLSyntaxError as error:
         reason = " ".join(str(error.msg).split())
         raise ValueError(f"{path.name}:{error.lineno}: not well-formed XML: {reason}; is the file complete?") from None
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None or info.doctype:
+    if declared_dtd(root) is not None:
         raise ValueError(f"{path.name}:1: declares a DTD, which recordings do not need; remove it and its entities")
-    for element in root.iter(etree.Element):
-        if element.tag[0] == "{":
-            element.tag = etree.QName(element).localname
     if root.tag != "commonRoad":
         raise ValueError(
             f"{path.name}:{root.sourceline}: <{root.tag[:40]}> is not <commonRoad>; name a CommonRoad file"

@@ -12,6 +12,7 @@ import numpy as np
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from sim.geometry import Cubics
+from sim.untrusted_xml import XMLSyntaxError, declared_dtd, read_root
 
 MAX_ROAD_M = 1e6
 _MAX_NUMBER = 1e12
@@ -88,22 +89,15 @@ def parse(path: Path) -> etree._Element:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; name an OpenDRIVE file (.xodr)")
     data = path.read_bytes()
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        root = read_root(data)
+    except (XMLSyntaxError, ValueError) as error:
         reason = " ".join(str(getattr(error, "msg", None) or error).split())
         raise ValueError(f"{path} is not well-formed XML: {reason}; is the file complete?") from None
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None or info.doctype:
-        doctype = " ".join(info.doctype.split())[:80]
+    dtd = declared_dtd(root)
+    if dtd is not None:
+        doctype = " ".join(dtd.split())[:80]
         raise ValueError(f"{path} declares a DTD ({doctype}), which maps do not need; remove it and its entities")
-    for element in root.iter(etree.Element):  # ASAM's later files may carry a namespace
-        if element.tag[0] == "{":
-            element.tag = etree.QName(element).localname
     if root.tag != "OpenDRIVE":
         raise ValueError(f"{path} is not an OpenDRIVE map: its root element is <{root.tag[:40]}>, not <OpenDRIVE>")
     return root

@@ -1,9 +1,22 @@
 """What triggers of a scenario test: conditions on values and on entities, as unevaluated values."""
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sim.scenarios.positions import Position
 from sim.scenarios.values import Value, Where
+
+# Rules by their names in the standard, exact; triggers compare with a tolerance of their own.
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "greaterThan": operator.gt,
+    "greaterOrEqual": operator.ge,
+    "lessThan": operator.lt,
+    "lessOrEqual": operator.le,
+    "equalTo": operator.eq,
+    "notEqualTo": operator.ne,
+}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.scenarios.conditions import COMPARISONS
 from sim.scenarios.model import Parameter
 from sim.scenarios.values import Draw, Value
 
@@ -102,14 +103,4 @@ def _meets(parameter: Parameter, draw: Draw) -> Mask:
 def _compare(value: Value, rule: str, bound: Value, numeric: bool, draw: Draw) -> Mask:
     left: Any = value.numbers(draw) if numeric else value.texts(draw).astype(str)
     right: Any = bound.numbers(draw) if numeric else bound.texts(draw).astype(str)
-    return np.asarray(_RULES[rule](left, right), dtype=bool)
-
-
-_RULES = {
-    "greaterThan": lambda left, right: left > right,
-    "greaterOrEqual": lambda left, right: left >= right,
-    "lessThan": lambda left, right: left < right,
-    "lessOrEqual": lambda left, right: left <= right,
-    "equalTo": lambda left, right: left == right,
-    "notEqualTo": lambda left, right: left != right,
-}
+    return np.asarray(COMPARISONS[rule](left, right), dtype=bool)

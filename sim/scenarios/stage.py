@@ -10,6 +10,7 @@ import torch
 
 from configs.schema import SimConfig
 from sim.buffers import allocate
+from sim.frames import wrap_angle_rad
 from sim.routes import LaneRoute, RouteFinder
 from sim.scenarios.player import EgoCommand, Player
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M, Action, ActorKind, Boxes3D, EgoState, LaneGraph, Route
@@ -142,13 +143,13 @@ class Stage:
         )
         state.xy_world_m[:] = self._exact.float()
         state.z_world_m[:] = source.z_m[:, order].float()
-        state.yaw_world_rad[:] = _wrap(heading).float()
+        state.yaw_world_rad[:] = wrap_angle_rad(heading).float()
         state.speed_mps[:] = source.speed_mps[:, order].float()
         state.accel_mps2[:] = source.accel_mps2[:, order].float()
         state.valid[:] = source.valid[:, order]
         state.walk_s_m[:] = source.travelled_m[:, order].float()
         state.tick[:] = self.player.tick
-        state.yaw_rate_radps[:, 0] = _wrap(state.yaw_world_rad[:, 0] - yaw_before) / self.player.dt_s
+        state.yaw_rate_radps[:, 0] = wrap_angle_rad(state.yaw_world_rad[:, 0] - yaw_before) / self.player.dt_s
         hit = self.player.collisions(self.names[0])[:, order]
         state.collided[:] = hit
         state.collided[:, 0] = hit.any(dim=1)
@@ -206,7 +207,8 @@ class Stage:
         route.xy_ego_m[..., 1] = (c * points[..., 1] - n * points[..., 0]).float()
         route.speed_limit_mps[:] = self._limit_mps[rows[:, None], index]
         route.lateral_m[:] = lateral.float()
-        route.heading_rad[:] = _wrap(heading - torch.atan2(unit[:, 1].contiguous(), unit[:, 0].contiguous())).float()
+        course = torch.atan2(unit[:, 1].contiguous(), unit[:, 0].contiguous())
+        route.heading_rad[:] = wrap_angle_rad(heading - course).float()
         route.remaining_m[:] = (total - s).clamp(min=0.0).float()
         self.state.progress_m[:] = torch.maximum(self.state.progress_m, s.float())
 
@@ -217,7 +219,7 @@ class Stage:
         middle = self._exact + base[..., None] * torch.stack((c, n), dim=-1)
         reach = middle[:, 1:] - self._exact[:, :1]
         ego_c, ego_n = c[:, :1], n[:, :1]
-        turned = _wrap(heading[:, 1:] - heading[:, :1])
+        turned = wrap_angle_rad(heading[:, 1:] - heading[:, :1])
         speed, seen = state.speed_mps[:, 1:].double(), state.valid[:, 1:]
         boxes.center_ego_m[..., 0] = (ego_c * reach[..., 0] + ego_n * reach[..., 1]).float()
         boxes.center_ego_m[..., 1] = (ego_c * reach[..., 1] - ego_n * reach[..., 0]).float()
@@ -251,8 +253,3 @@ def surface_edge_m(lanes: LaneGraph, xy_world_m: torch.Tensor) -> torch.Tensor:
     below = table[y, x] * (1.0 - share[..., 0]) + table[y, x + 1] * share[..., 0]
     above = table[y + 1, x] * (1.0 - share[..., 0]) + table[y + 1, x + 1] * share[..., 0]
     return torch.where(inside, below * (1.0 - share[..., 1]) + above * share[..., 1], -8.0)
-
-
-def _wrap(angle_rad: torch.Tensor) -> torch.Tensor:
-    """Into [-pi, pi)."""
-    return torch.remainder(angle_rad + torch.pi, 2.0 * torch.pi) - torch.pi

@@ -174,13 +174,13 @@ class Value:
         single = _REFERENCE.fullmatch(text)
         if single:
             return self._lookup(draw, single[1], depth)
-        return _as_number(text, self.where)
+        return _needed_number(text, self.where)
 
     def _lookup(self, draw: Draw, name: str, depth: int) -> Any:
         value, own = self._reference(name, depth)
         if own and name in draw.values:
             column = draw.values[name]
-            return column if column.dtype != object else np.array([_as_number(str(x), self.where) for x in column])
+            return column if column.dtype != object else np.array([_needed_number(str(x), self.where) for x in column])
         if id(value) not in draw._known:
             draw._known[id(value)] = value, value._number(draw, depth + 1)  # the value is kept, so its id is taken
         return draw._known[id(value)][1]
@@ -253,14 +253,22 @@ def _shortened(result: Any, decimals: int | None) -> Any:
     return np.where(np.abs(result) >= _SHORT, np.round(result, decimals), result)[()]
 
 
-def _as_number(text: str, where: Where) -> float:
+def as_number(text: str) -> float | None:
+    """The number that a text is, 1 and 0 for true and false; None where it is none."""
     lowered = text.strip().lower()
     if lowered in ("true", "false"):
         return float(lowered == "true")
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{where}: {text!r} is not a number") from None
+        return None
+
+
+def _needed_number(text: str, where: Where) -> float:
+    number = as_number(text)
+    if number is None:
+        raise ValueError(f"{where}: {text!r} is not a number")
+    return number
 
 
 def _spelled(result: Any) -> Any:

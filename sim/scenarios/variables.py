@@ -7,20 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.scenarios.behaviours import SetVariable
-from sim.scenarios.conditions import VariableCondition
+from sim.scenarios.conditions import COMPARISONS, VariableCondition
 from sim.scenarios.model import Scenario
 from sim.scenarios.road_tables import Bools
-from sim.scenarios.values import Draw
+from sim.scenarios.values import Draw, as_number
 
 _SMALL = 1e-6
-_TEXTS: dict[str, Callable[[Any, Any], bool]] = {
-    "greaterThan": lambda a, b: a > b,
-    "greaterOrEqual": lambda a, b: a >= b,
-    "lessThan": lambda a, b: a < b,
-    "lessOrEqual": lambda a, b: a <= b,
-    "equalTo": lambda a, b: a == b,
-    "notEqualTo": lambda a, b: a != b,
-}
 
 
 class Variables:
@@ -34,7 +26,7 @@ class Variables:
     def test(self, condition: VariableCondition) -> Callable[[Bools], Bools]:
         """A test of a variable or parameter against a value; one that there is not does not hold."""
         wanted = condition.value.texts(self.draw)
-        rule = _TEXTS[condition.rule]
+        rule = COMPARISONS[condition.rule]
 
         def holds(runs: Bools) -> Bools:
             known = (self.parameters if condition.of_parameter else self.variables).get(condition.name)
@@ -60,7 +52,7 @@ class Variables:
 def _applied(action: SetVariable, old: Any, given: Any) -> str:
     if action.operator == "set":
         return str(given)
-    a, b = _number(str(old)), _number(str(given))
+    a, b = as_number(str(old)), as_number(str(given))
     if a is None or b is None:
         raise ValueError(
             f"{action.value.where}: cannot {action.operator} {given!r} to {action.name} = {old!r}; numbers are needed"
@@ -74,17 +66,7 @@ def _drawn(name: str, texts: NDArray[Any], draw: Draw) -> NDArray[Any]:
 
 
 def _compare(rule: Callable[[Any, Any], bool], text: str, wanted: str) -> bool:
-    a, b = _number(text), _number(wanted)
+    a, b = as_number(text), as_number(wanted)
     if a is None or b is None:
         return rule(text, wanted)
     return rule(b if abs(a - b) <= _SMALL else a, b)
-
-
-def _number(text: str) -> float | None:
-    lowered = text.strip().lower()
-    if lowered in ("true", "false"):
-        return float(lowered == "true")
-    try:
-        return float(text)
-    except ValueError:
-        return None

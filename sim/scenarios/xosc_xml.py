@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
-
+from sim.scenarios.conditions import COMPARISONS
 from sim.scenarios.values import Draw, Scope, Value, Where
+from sim.untrusted_xml import XMLSyntaxError, declared_dtd, read_root
 
 Element = Any  # of lxml, which has no types
 Table = Mapping[str, Callable[["Reader", Element], Any]]
@@ -36,19 +36,13 @@ def parse_xml(path: Path) -> Element:
 
 @lru_cache(maxsize=256)
 def _parsed(path: Path, time_ns: int, size: int) -> Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(path.read_bytes(), parser)
-    except etree.XMLSyntaxError as error:
+        root = read_root(path.read_bytes())
+    except XMLSyntaxError as error:
         raise ValueError(f"{path} is not well-formed XML: {error.msg}; is the file complete?") from None
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None or info.doctype:
-        raise ValueError(f"{path} declares a DTD ({info.doctype}), which scenarios do not need; remove it")
-    for element in root.iter(etree.Element):
-        element.tag = etree.QName(element).localname
+    dtd = declared_dtd(root)
+    if dtd is not None:
+        raise ValueError(f"{path} declares a DTD ({dtd}), which scenarios do not need; remove it")
     if root.tag != "OpenSCENARIO":
         raise ValueError(f"{path} is no OpenSCENARIO file: its root element is <{root.tag}>, not <OpenSCENARIO>")
     header = root.find("FileHeader")
@@ -215,7 +209,7 @@ class Reader:
         return table[found[0].tag](self, found[0])
 
 
-RULES = {rule: rule for rule in ("greaterThan", "greaterOrEqual", "lessThan", "lessOrEqual", "equalTo", "notEqualTo")}
+RULES = {rule: rule for rule in COMPARISONS}
 
 
 def same(*names: str) -> dict[str, str]:
