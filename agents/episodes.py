@@ -7,9 +7,9 @@ import torch
 from agents.contract import empty_action, fill_action
 from configs.schema import RoadConfig, RoadKind, SimConfig
 from perception.oracle import oracle_percept
-from sim.lanegraph import compile_lanes
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
 from sim.types import Action, EgoState, LaneGraph, Percept, Route
 

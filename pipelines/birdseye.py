@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from pipelines.overlay import ACCENT, INK, KIND_COLORS, MUTED, draw_texts
-from sim.roads import LaneStrip, Marking, RoadNetwork
+from sim.roads.network import LaneStrip, Marking, RoadNetwork
 from sim.types import ActorKind
 
 SCALE_PX_PER_M = 6.0

@@ -6,9 +6,9 @@ from configs.schema import RoadKind
 from pipelines.map_report import report
 from pipelines.maps import draw_map, write_map_csv
 from pipelines.runs import check_file_target
-from sim.opendrive import read_opendrive
-from sim.opendrive_writer import write_opendrive
-from sim.roadgen import generate_road
+from sim.mapfiles.opendrive import read_opendrive
+from sim.mapfiles.opendrive_writer import write_opendrive
+from sim.roadgen.generate import generate_road
 
 
 def describe_map(

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from sim.geometry import Arc, Cubics, Line, ParamPoly3, Spiral
-from sim.roadchecks import check_network
-from sim.roads import DRIVING_KINDS, LaneStrip, Road, RoadNetwork
+from sim.roads.checks import check_network
+from sim.roads.geometry import Arc, Cubics, Line, ParamPoly3, Spiral
+from sim.roads.network import DRIVING_KINDS, LaneStrip, Road, RoadNetwork
 
 _MAX_FINDINGS = 20
 _PRIMITIVES = {Line: "line", Arc: "arc", Spiral: "spiral", ParamPoly3: "polynomial"}

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.runs import csv_field, written_whole
-from sim.geometry import Floats
-from sim.lanelinks import LaneKey, join_lanes
-from sim.roads import DRIVING_KINDS, LaneStrip, Marking, Road, RoadNetwork
+from sim.roads.geometry import Floats
+from sim.roads.lanelinks import LaneKey, join_lanes
+from sim.roads.network import DRIVING_KINDS, LaneStrip, Marking, Road, RoadNetwork
 
 CSV_COLUMNS = ("road", "section", "lane", "s", "x", "y", "z", "yaw", "width", "is_junction", "junction")
 CSV_STEP_M = 5.0

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from pipelines.verdicts.criteria import Facts, Judgement, judge, off_road
 from pipelines.verdicts.trace import Trace
-from sim.lanegraph import EDGE_CELL_M
-from sim.lanemaps import EdgeMap, edge_map
-from sim.roads import RoadNetwork
+from sim.roads.lanegraph import EDGE_CELL_M
+from sim.roads.lanemaps import EdgeMap, edge_map
+from sim.roads.network import RoadNetwork
 from sim.scenarios.goals import goal_xy_world_m
 from sim.scenarios.model import Scenario
 from sim.scenarios.player import Player, State

@@ -14,7 +14,7 @@ from pipelines.film import Film
 from pipelines.rollout import Tick, outcome_of
 from pipelines.sight import Sight, make_sight
 from pipelines.worlds import Worlds
-from sim.lanegraph import compile_lanes
+from sim.roads.lanegraph import compile_lanes
 from sim.scenarios.behaviours import Environment, SetEnvironment
 from sim.scenarios.goals import goal_xy_world_m
 from sim.scenarios.model import Scenario

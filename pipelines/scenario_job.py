@@ -11,7 +11,7 @@ from pipelines.runs import check_file_target, csv_field, write_text
 from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, sight
 from pipelines.scenario_runs import Terms, play_uniform, sees_models, start
 from pipelines.tables import print_table
-from sim.roads import RoadNetwork
+from sim.roads.network import RoadNetwork
 from sim.scenarios.library import find_scenario, library
 from sim.scenarios.model import Parameter, Scenario
 from sim.scenarios.parameters import NUMERIC

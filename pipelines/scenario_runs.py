@@ -13,7 +13,7 @@ from pipelines.scenario_drivers import SIGHTLESS, Driver, driven_entities, make_
 from pipelines.scenario_scores import Columns, Scores, lane_tick, nothing
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
-from sim.roads import RoadNetwork
+from sim.roads.network import RoadNetwork
 from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.model import Scenario

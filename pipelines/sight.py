@@ -11,7 +11,7 @@ from perception.oracle import oracle_percept
 from perception.perceiver import Perceiver
 from perception.weights import SHIPPED_DETECTOR, load_detector
 from pipelines.worlds import Worlds, make_renderer, make_weather
-from sim.camera import camera_from_config
+from sim.rendering.camera import camera_from_config
 from sim.simulator import Simulator
 from sim.types import Boxes3D, EgoState, GroundTruth, Percept, SensorFrame
 

@@ -18,10 +18,10 @@ from configs.schema import Experiment, RoadKind
 from pipelines.progress import progress
 from pipelines.runs import check_file_target, machine, versions, write_json
 from pipelines.tables import print_table
-from sim.lanegraph import compile_lanes
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
-from sim.roads import RoadNetwork
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
+from sim.roads.network import RoadNetwork
 from sim.simulator import Simulator
 from sim.types import ActorKind
 

@@ -22,7 +22,7 @@ from pipelines.render_job import render_scenes
 from pipelines.report import BLUE, Card, figure_html, lines, page
 from pipelines.runs import default_folder, run_folder, write_config, write_text
 from pipelines.worlds import check_inputs
-from sim.opendrive import read_opendrive
+from sim.mapfiles.opendrive import read_opendrive
 
 LOG = "progress.jsonl"
 CHECKPOINTS = ("checkpoint.safetensors", "checkpoint.pt")
@@ -83,7 +83,7 @@ def run_training(
         return train_agent(
             training.agent, experiment.road, experiment.sim, folder, experiment.seed, resume=resume, report=report
         )
-    from sim.gan_training import train_gan
+    from sim.painting.gan_training import train_gan
 
     return train_gan(training.gan, folder, experiment.seed, resume, report)
 

@@ -13,18 +13,18 @@ import torch
 
 from agents.episodes import kind_of_seed
 from configs.schema import CameraConfig, Experiment, RoadKind, WeatherName
-from sim.camera import camera_from_config
-from sim.gan import gan_textures
-from sim.lanegraph import compile_lanes
-from sim.opendrive import read_opendrive
-from sim.render import Renderer
-from sim.roadgen import generate_road
-from sim.roads import RoadNetwork
-from sim.scenery import build_scenery
+from sim.mapfiles.opendrive import read_opendrive
+from sim.painting.gan import gan_textures
+from sim.painting.textures import Textures, procedural_textures
+from sim.rendering.camera import camera_from_config
+from sim.rendering.render import Renderer
+from sim.rendering.scenery import build_scenery
+from sim.rendering.weather import Weather, weather_by_name
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
+from sim.roads.network import RoadNetwork
 from sim.simulator import Simulator
-from sim.textures import Textures, procedural_textures
 from sim.types import LaneGraph
-from sim.weather import Weather, weather_by_name
 
 WEATHERS: tuple[WeatherName, ...] = get_args(WeatherName)
 SEEDS_PER_BLOCK = 1_000_000  # training and evaluation use different blocks of seeds and so of maps

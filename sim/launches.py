@@ -24,7 +24,7 @@ from sim.kernels import (
     spawn_people,
     traffic,
 )
-from sim.lanepack import warp_view
+from sim.roads.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
 
 # Worlds are stepped in blocks of about this many actors, so that what one kernel wrote is still in the core's cache

@@ -12,9 +12,9 @@ import warp as wp
 
 from configs.schema import SimConfig
 from sim.buffers import allocate
-from sim.lanegraph import to_device
-from sim.lanepack import pack_lanes
 from sim.launches import record
+from sim.roads.lanegraph import to_device
+from sim.roads.lanepack import pack_lanes
 from sim.snapshot import Snapshot, maps_digest, put, take
 from sim.types import Action, Boxes3D, EgoState, LaneGraph, Route
 from sim.warp_start import start_warp

@@ -1,4 +1,4 @@
-"""The style of DESIGN's kernels, enforced over the syntax trees of sim/kernels."""
+"""The style of DESIGN's kernels, enforced over the syntax trees of every folder of kernels."""
 
 import ast
 import re
@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(path for path in (ROOT / "sim" / "kernels").glob("*.py") if path.name != "__init__.py")
+FILES = sorted(
+    path
+    for folder in ("kernels", "render_kernels")
+    for path in (ROOT / "sim" / folder).glob("*.py")
+    if path.name != "__init__.py"
+)
 GROUPS = ("# World", "# State", "# In", "# Out")
 
 

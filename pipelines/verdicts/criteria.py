@@ -17,7 +17,7 @@ from pipelines.verdicts.comfort import comfort
 from pipelines.verdicts.criticality import corridor, thw_s, ttc_sweep_s
 from pipelines.verdicts.fault import STOPPED_MPS, collisions
 from pipelines.verdicts.trace import EGO, Trace, box_centre_world_m, heading
-from sim.lanemaps import EdgeMap
+from sim.roads.lanemaps import EdgeMap
 from sim.scenarios.model import Criterion
 from sim.scenarios.values import Draw
 

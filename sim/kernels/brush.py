@@ -8,7 +8,7 @@ from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 wp.set_module_options({"enable_backward": False})
 
 FAR_M = wp.constant(1.0e6)
-LONG_M = wp.constant(6.5)  # as in sim/brushes.py
+LONG_M = wp.constant(6.5)  # as in sim/roads/brushes.py
 BRUSH_AHEAD_M = wp.constant(30.0)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.geometry import Floats
+from sim.roads.geometry import Floats
 from sim.scenarios.entities import Controller
 from sim.scenarios.positions import Position, Route, Trajectory
 from sim.scenarios.values import Value

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.geometry import Floats
+from sim.roads.geometry import Floats
 from sim.scenarios.distances import Distances
 from sim.scenarios.entities import Controller
 from sim.scenarios.motions import Bodies

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.motions import SMALL, Bodies
 from sim.scenarios.road_paths import PathFinder
 from sim.scenarios.road_tables import END, START, Bools, Ints

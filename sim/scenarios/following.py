@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.behaviours import AcquirePosition, AssignRoute, FollowTrajectory, Synchronize
 from sim.scenarios.distances import Distances, Place
 from sim.scenarios.lateral import BOTH

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sim.geometry import Floats
-from sim.roads import RoadNetwork
+from sim.roads.geometry import Floats
+from sim.roads.network import RoadNetwork
 from sim.scenarios.model import Scenario
 from sim.scenarios.positions import LanePosition, RoadPosition
 from sim.scenarios.values import Draw

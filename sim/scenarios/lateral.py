@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.behaviours import LaneChange, LaneOffset
 from sim.scenarios.longitudinal import LATERAL, LONGITUDINAL
 from sim.scenarios.motions import SMALL, Bodies

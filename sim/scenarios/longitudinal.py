@@ -6,7 +6,7 @@ set moves the entity in the same tick. Where a driver has taken over the longitu
 
 import numpy as np
 
-from sim.geometry import Floats
+from sim.roads.geometry import Floats
 from sim.scenarios.behaviours import LongitudinalDistance, SpeedChange, SpeedProfile
 from sim.scenarios.distances import Distances
 from sim.scenarios.motions import SMALL, Bodies

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sim.geometry import Floats
+from sim.roads.geometry import Floats
 from sim.scenarios.ways import Streets, Unfit, Way
 
 _STEP_M = 0.5

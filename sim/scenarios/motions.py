@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.entities import Axle, Entity
 from sim.scenarios.road_tables import END, START, Bools, Ints, RoadTables, Way
 from sim.scenarios.values import Draw, Value

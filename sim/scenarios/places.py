@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sim.lanelinks import LaneKey
+from sim.roads.lanelinks import LaneKey
 from sim.scenarios.ways import Streets, Unfit, Way
 
 SIGNS = ("light", "stop", "yield", "priority", "none")

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sim.opendrive import read_opendrive
-from sim.roads import RoadNetwork
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roads.network import RoadNetwork
 from sim.scenarios.actions import Deeds
 from sim.scenarios.controllers import Controllers, warn_unused
 from sim.scenarios.model import Scenario

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.motions import Bodies, Course, locate
 from sim.scenarios.positions import (
     ClothoidSpline,

@@ -3,10 +3,10 @@
 from functools import lru_cache
 from pathlib import Path
 
-from sim.commonroad import is_commonroad
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
-from sim.roads import RoadNetwork
+from sim.mapfiles.commonroad import is_commonroad
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.network import RoadNetwork
 from sim.scenarios.model import Parameter, Scenario
 from sim.scenarios.parameters import NUMERIC
 from sim.scenarios.recordings import read_recording, recorded_roads

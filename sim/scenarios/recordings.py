@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from sim.commonroad import CommonRoad, Goal, Track, read_commonroad
-from sim.geometry import wrap_rad
-from sim.lanelets import lanelet_network, lanelet_rows
-from sim.roads import RoadNetwork
+from sim.mapfiles.commonroad import CommonRoad, Goal, Track, read_commonroad
+from sim.mapfiles.lanelets import lanelet_network, lanelet_rows
+from sim.roads.geometry import wrap_rad
+from sim.roads.network import RoadNetwork
 from sim.scenarios.behaviours import Dynamics, Replay, SpeedChange, Teleport
 from sim.scenarios.conditions import Condition, EndOfRoad, ReachPosition, SimulationTime, Trigger
 from sim.scenarios.entities import Axle, Entity

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.behaviours import Replay
 from sim.scenarios.lateral import BOTH
 from sim.scenarios.motions import SMALL, Bodies

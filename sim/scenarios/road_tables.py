@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.geometry import Floats, Line, PlanView, wrap_rad
-from sim.roads import DRIVING_KINDS, Road, RoadNetwork
-from sim.surface import Stations
+from sim.roads.geometry import Floats, Line, PlanView, wrap_rad
+from sim.roads.network import DRIVING_KINDS, Road, RoadNetwork
+from sim.roads.surface import Stations
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

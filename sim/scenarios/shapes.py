@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.positions import Clothoid, ClothoidSpline, Position
 from sim.scenarios.road_tables import Bools, Ints
 from sim.scenarios.values import Draw, Value

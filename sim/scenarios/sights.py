@@ -9,7 +9,7 @@ import math
 import numpy as np
 import torch
 
-from sim.geometry import Floats
+from sim.roads.geometry import Floats
 from sim.scenarios.distances import FAR_M, Distances
 from sim.scenarios.motions import Bodies
 from sim.scenarios.playing import Gaps

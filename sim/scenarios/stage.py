@@ -11,7 +11,7 @@ import torch
 from configs.schema import SimConfig
 from sim.buffers import allocate
 from sim.frames import wrap_angle_rad
-from sim.routes import LaneRoute, RouteFinder
+from sim.roads.routes import LaneRoute, RouteFinder
 from sim.scenarios.player import EgoCommand, Player
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M, Action, ActorKind, Boxes3D, EgoState, LaneGraph, Route
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.commonroad import is_commonroad
+from sim.mapfiles.commonroad import is_commonroad
 from sim.scenarios.distributions import Variation, is_variation, nested_loops, read_variation
 from sim.scenarios.parameters import NUMERIC, allowed
 from sim.scenarios.reading import YAML

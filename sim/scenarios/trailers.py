@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from sim.geometry import wrap_rad
+from sim.roads.geometry import wrap_rad
 from sim.scenarios.motions import Bodies
 from sim.scenarios.road_tables import Bools
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from sim.geometry import Floats
+from sim.roads.geometry import Floats
 from sim.scenarios.road_tables import Bools
 
 SHAPES = ("step", "linear", "sinusoidal", "cubic")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.geometry import Floats, wrap_rad
+from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios import conditions as kinds
 from sim.scenarios.conditions import Condition, EntityCondition, Trigger
 from sim.scenarios.distances import Place

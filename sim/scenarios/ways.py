@@ -13,8 +13,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from sim.lanelinks import LaneKey, join_lanes
-from sim.roads import DRIVING_KINDS, RoadNetwork
+from sim.roads.lanelinks import LaneKey, join_lanes
+from sim.roads.network import DRIVING_KINDS, RoadNetwork
 from sim.scenarios.values import Where
 
 TURNS = ("left", "straight", "right", "back")

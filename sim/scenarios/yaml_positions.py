@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sim.lanelinks import LaneKey
-from sim.roads import DRIVING_KINDS
+from sim.roads.lanelinks import LaneKey
+from sim.roads.network import DRIVING_KINDS
 from sim.scenarios.entities import Entity
 from sim.scenarios.places import PLACES, JunctionChoice, on_lane, place
 from sim.scenarios.positions import LanePosition, Orientation, Position, RoadPosition

@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 
 from configs.schema import RoadKind
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
 from sim.scenarios.batches import uniform
 from sim.scenarios.conditions import Condition, EndOfRoad, EntityCondition, ReachPosition, Trigger
 from sim.scenarios.model import Action, Scenario, Story

@@ -12,7 +12,7 @@ from verdict_traces import moving, trace_of
 
 from pipelines.verdicts.boxes import relative_boxes
 from pipelines.verdicts.criteria import GOAL_M, MEASURES, Facts, box_distance_m, judge, off_road
-from sim.lanemaps import EdgeMap
+from sim.roads.lanemaps import EdgeMap
 from sim.scenarios.model import Criterion
 from sim.scenarios.values import Draw, Scope, Value, constant
 from sim.scenarios.yaml_criteria import CRITERIA

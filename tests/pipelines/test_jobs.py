@@ -188,7 +188,7 @@ def test_train_gan_and_paint_with_it(roadloop, tmp_path):
     out = tmp_path / "run"
     ran = roadloop("train", "gan", *SMOKE, "--out", out)
     assert ran.code == 0, ran.err
-    from sim.gan import gan_textures
+    from sim.painting.gan import gan_textures
 
     assert gan_textures(out / "gan.safetensors", 1, 0).facade.float().std() > 0
 

@@ -10,9 +10,9 @@ import pytest
 
 from pipelines.map_report import report
 from pipelines.maps import CSV_COLUMNS, draw_map, write_map_csv
-from sim.lanegraph import map_lanes
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import map_lanes
 
 OPENDRIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "opendrive"
 real_maps = pytest.mark.skipif(not OPENDRIVE.is_dir(), reason="needs the real maps in ../shared/data/opendrive")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.scenario_runs import Terms, play_runs
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
 from sim.scenarios.goals import goal_xy_world_m
 from sim.scenarios.library import find_scenario
 from sim.scenarios.player import Player, record

@@ -9,7 +9,7 @@ import torch
 from pipelines.cli import main
 from pipelines.config_io import load_experiment
 from pipelines.soak import Watch, soak_simulator
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from pipelines.birdseye import SCALE_PX_PER_M, BirdsEye
 from pipelines.overlay import Instruments, Seen, draw_attention, draw_detections, draw_strip
 from pipelines.video import fit, video_writer
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
 
 
 def test_film_has_every_frame_and_its_colours(tmp_path):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
 from sim.scenarios.meetings import crossing_m
 from sim.scenarios.places import PLACES, JunctionChoice, approaches, main_approach, place, sign_of
 from sim.scenarios.ways import Streets, Unfit

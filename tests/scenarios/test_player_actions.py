@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_scenarios import CAR, after, event, parameter, place, scenario, speed, write
 
-from sim.opendrive import read_opendrive
+from sim.mapfiles.opendrive import read_opendrive
 from sim.scenarios.player import Player, record
 from sim.scenarios.values import Draw
 from sim.scenarios.xosc import read_xosc

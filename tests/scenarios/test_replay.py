@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pipelines.cli import main
 from pipelines.scenario_runs import Terms, play_runs
-from sim.commonroad import is_commonroad, read_commonroad
-from sim.lanegraph import compile_lanes
-from sim.lanelets import biarcs, lanelet_network, lanelet_rows, resampled
+from sim.mapfiles.commonroad import is_commonroad, read_commonroad
+from sim.mapfiles.lanelets import biarcs, lanelet_network, lanelet_rows, resampled
+from sim.roads.lanegraph import compile_lanes
 from sim.scenarios.goals import goal_xy_world_m
 from sim.scenarios.player import Player, record
 from sim.scenarios.reading import declared_parameters, network_of, read_scenario

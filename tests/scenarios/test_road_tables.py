@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.opendrive import read_opendrive
+from sim.mapfiles.opendrive import read_opendrive
 from sim.scenarios.motions import locate
 from sim.scenarios.road_paths import PathFinder
 from sim.scenarios.road_tables import END, START, RoadTables

@@ -9,7 +9,7 @@ import torch
 
 from agents.contract import make_agent
 from perception.oracle import oracle_percept
-from sim.lanegraph import compile_lanes
+from sim.roads.lanegraph import compile_lanes
 from sim.scenarios.library import find_scenario
 from sim.scenarios.player import Player
 from sim.scenarios.reading import network_of, read_scenario

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from small_scenarios import CAR, after, condition, event, parameter, place, scenario, speed, write
 
-from sim.opendrive import read_opendrive
+from sim.mapfiles.opendrive import read_opendrive
 from sim.scenarios.player import Player
 from sim.scenarios.values import Draw
 from sim.scenarios.xosc import read_xosc

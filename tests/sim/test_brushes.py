@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from configs.schema import SimConfig
-from sim.brushes import LONG_M, body_brushes
-from sim.conflicts import junction_conflicts, ring_lanes
-from sim.lanegraph import MapLanes, compile_lanes, map_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.brushes import LONG_M, body_brushes
+from sim.roads.conflicts import junction_conflicts, ring_lanes
+from sim.roads.lanegraph import MapLanes, compile_lanes, map_lanes
 from sim.simulator import Simulator
 
 BODIES = ((4.9, 1.95, 3.0), (11.0, 2.5, 5.8))  # length, width, wheelbase of the reference car and bus

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from configs.schema import SimConfig
-from sim.lanegraph import compile_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
 from sim.types import LaneGraph, State, World
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sim.gan import (
+from sim.painting.gan import (
     FORMAT,
     REPEAT_SKY,
     REPEAT_TILE,
@@ -17,7 +17,7 @@ from sim.gan import (
     sky_generator,
     tile_generator,
 )
-from sim.gan_data import SKY_PX, TILE_PX, TileKind
+from sim.painting.gan_data import SKY_PX, TILE_PX, TileKind
 
 FIELDS = ("facade", "grass", "asphalt", "foliage", "sky")
 

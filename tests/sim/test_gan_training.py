@@ -8,10 +8,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from configs.schema import GanTraining
-from sim.gan import load_generators
-from sim.gan_data import SKY_PX, TILE_PX, TileKind, example_skies, example_tiles
-from sim.gan_quality import distances, held_out, sliced_wasserstein
-from sim.gan_training import CARD, CHECKPOINT, Trainer, train_gan
+from sim.painting.gan import load_generators
+from sim.painting.gan_data import SKY_PX, TILE_PX, TileKind, example_skies, example_tiles
+from sim.painting.gan_quality import distances, held_out, sliced_wasserstein
+from sim.painting.gan_training import CARD, CHECKPOINT, Trainer, train_gan
 
 TINY = GanTraining(steps=2, batch=4, learning_rate=1e-3, examples=3, checkpoint_every=1)
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.geometry import Arc, Cubics, Line, ParamPoly3, Piece, PlanView, Spiral, blend, poly3, wrap_rad
+from sim.roads.geometry import Arc, Cubics, Line, ParamPoly3, Piece, PlanView, Spiral, blend, poly3, wrap_rad
 
 curvatures = st.floats(-0.1, 0.1)
 lengths = st.floats(1.0, 200.0)
 
 
 def fresnel_by_brute_force(k0, k1, length, s, steps=20001):
-    """Simpson's rule over the heading: slow, independent of the panels used in sim.geometry."""
+    """Simpson's rule over the heading: slow, independent of the panels used in sim.roads.geometry."""
     at = np.linspace(0.0, s, steps)
     heading = k0 * at + 0.5 * (k1 - k0) / length * at * at
     weight = np.full(steps, 2.0)

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from configs.schema import CameraConfig, SimConfig
-from sim.camera import camera_from_config
-from sim.lanegraph import compile_lanes
-from sim.render import Renderer
-from sim.roadgen import generate_road
-from sim.scenery import build_scenery
+from sim.painting.textures import procedural_textures
+from sim.rendering.camera import camera_from_config
+from sim.rendering.render import Renderer
+from sim.rendering.scenery import build_scenery
+from sim.rendering.weather import Weather, weather_by_name
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
-from sim.textures import procedural_textures
 from sim.types import GroundTruth, SensorFrame, State
-from sim.weather import Weather, weather_by_name
 
 pytestmark = [
     pytest.mark.gpu,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_scene import BARE, SCENERY, SIZE_M, Actor, make_world, shoot
 
-from sim.meshes import Model, mesh_library
+from sim.meshes.library import Model, mesh_library
 from sim.types import ActorKind, Semantic
 
 CAR, TRUCK, BUS, PERSON = ActorKind.CAR, ActorKind.TRUCK, ActorKind.BUS, ActorKind.PEDESTRIAN
@@ -210,7 +210,7 @@ def test_the_visibility_buffer_agrees_with_brute_force():
 
 
 def test_labels_do_not_depend_on_weather_textures_or_paint():
-    from sim.textures import procedural_textures
+    from sim.painting.textures import procedural_textures
 
     world, state = make_world([crowd(), crowd()[:4]])
     _, first, _ = shoot(world, state, scenery=SCENERY)

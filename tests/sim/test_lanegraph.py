@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from sim.lanegraph import compile_lanes, map_lanes, to_device
-from sim.lanemaps import edge_map
-from sim.opendrive import read_opendrive
-from sim.roadbuild import Arm, Profile, add_junction, add_road
-from sim.roadbuild import Path as Track
-from sim.roadgen import generate_road
-from sim.roads import RoadNetwork
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.build import Arm, Profile, add_junction, add_road
+from sim.roadgen.build import Path as Track
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes, map_lanes, to_device
+from sim.roads.lanemaps import edge_map
+from sim.roads.network import RoadNetwork
 
 OPENDRIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "opendrive"
 real_maps = pytest.mark.skipif(not OPENDRIVE.is_dir(), reason="needs the real maps in ../shared/data/opendrive")

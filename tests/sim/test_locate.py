@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.geometry import Arc, Line, Piece, PlanView, constant
-from sim.locate import RoadIndex
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
-from sim.roads import Lane, LaneSection, Road, RoadNetwork
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.geometry import Arc, Line, Piece, PlanView, constant
+from sim.roads.locate import RoadIndex
+from sim.roads.network import Lane, LaneSection, Road, RoadNetwork
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 MAPS = sorted(DATA.rglob("*.xodr"))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sim.meshes import LEVELS, MODELS, WALK_PHASES, Model, build_mesh, mesh_library
-from sim.sculpt import corner_normals
+from sim.meshes.library import LEVELS, MODELS, WALK_PHASES, Model, build_mesh, mesh_library
+from sim.meshes.sculpt import corner_normals
 
 LIBRARY = mesh_library()
 EVERY = [(model, level) for model in range(MODELS) for level in range(LEVELS)]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tiny_maps import HEADER, LINE, lane, line, read, road, section
 
-from sim.lanelinks import join_lanes
-from sim.opendrive import read_opendrive
-from sim.roads import DRIVING_KINDS
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roads.lanelinks import join_lanes
+from sim.roads.network import DRIVING_KINDS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 real_maps = pytest.mark.skipif(

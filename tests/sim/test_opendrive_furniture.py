@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_maps import line, read, road
 
-from sim.opendrive import read_opendrive
-from sim.signal_kinds import sign_speed_mps, signal_kind
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roads.signal_kinds import sign_speed_mps, signal_kind
 
 OPENDRIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "opendrive"
 real_maps = pytest.mark.skipif(not OPENDRIVE.is_dir(), reason="needs the real maps in ../shared/data/opendrive")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from tiny_maps import HEADER, LINE, lane, line, read, road, section
 
-from sim.lanegraph import compile_lanes
-from sim.opendrive import read_opendrive
-from sim.roadchecks import check_network
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roads.checks import check_network
+from sim.roads.lanegraph import compile_lanes
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WRONG = (

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.schema import RoadKind
-from sim.geometry import Cubics, Line, ParamPoly3, Piece, PlanView, constant
-from sim.opendrive import read_opendrive
-from sim.opendrive_writer import write_opendrive
-from sim.roadgen import generate_road
-from sim.roads import (
+from sim.mapfiles.opendrive import read_opendrive
+from sim.mapfiles.opendrive_writer import write_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.geometry import Cubics, Line, ParamPoly3, Piece, PlanView, constant
+from sim.roads.network import (
     Connection,
     Junction,
     Lane,
@@ -28,7 +28,7 @@ from sim.roads import (
     RoadNetwork,
     Signal,
 )
-from sim.surface import Crossfall, LateralShape
+from sim.roads.surface import Crossfall, LateralShape
 
 KINDS = get_args(RoadKind)
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -9,13 +9,13 @@ from test_labels import EYE, FOCAL, crowd, mesh_of, placed
 from tiny_scene import BARE, SCENERY, TEXTURES, Actor, make_world, nobody, shoot
 
 from configs.schema import CameraConfig
-from sim.camera import camera_from_config
-from sim.kernels import appearance, labels, paving, shade
-from sim.meshes import Model
-from sim.render import Renderer, _linear, _mip_chain, _srgb_curve
-from sim.textures import Textures, procedural_textures
+from sim.meshes.library import Model
+from sim.painting.textures import Textures, procedural_textures
+from sim.render_kernels import appearance, labels, paving, shade
+from sim.rendering.camera import camera_from_config
+from sim.rendering.render import Renderer, _linear, _mip_chain, _srgb_curve
+from sim.rendering.weather import NAMES, weather_by_name
 from sim.types import ActorKind
-from sim.weather import NAMES, weather_by_name
 
 
 @wp.kernel

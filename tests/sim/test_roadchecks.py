@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_maps import lane, line, read, road, section
 
-from sim.opendrive import read_opendrive
-from sim.roadchecks import check_network
-from sim.roadgen import generate_road
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.checks import check_network
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 # What these files have: a driving lane without width; links to lanes of a junction's borders that do not exist.

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from configs.schema import RoadKind
-from sim.lanegraph import compile_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 
 KINDS = ("rural", "highway", "town")
 EVERY_KIND = get_args(RoadKind)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sim.lanegraph import compile_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 
 SEEDS = range(24)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from configs.schema import RoadKind
-from sim.lanegraph import map_lanes
-from sim.roadgen import generate_road
-from sim.roads import DRIVING_KINDS
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import map_lanes
+from sim.roads.network import DRIVING_KINDS
 
 KINDS = get_args(RoadKind)
 CLOSED = {"town", "urban"}  # no street leads out

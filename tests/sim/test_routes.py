@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.lanegraph import compile_lanes
-from sim.opendrive import read_opendrive
-from sim.roadgen import generate_road
-from sim.routes import CHANGE_COST_M, LanePlace, RouteFinder
+from sim.mapfiles.opendrive import read_opendrive
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
+from sim.roads.routes import CHANGE_COST_M, LanePlace, RouteFinder
 
 MAPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "opendrive"
 

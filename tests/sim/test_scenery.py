@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from sim.ground import CELL_M, MARK_CELL_M, UNIT_M, rasterise_ground, rasterise_markings
-from sim.meshes import Model
-from sim.scenery import build_scenery
+from sim.meshes.library import Model
+from sim.rendering.ground import CELL_M, MARK_CELL_M, UNIT_M, rasterise_ground, rasterise_markings
+from sim.rendering.scenery import build_scenery
 
 
 @dataclass

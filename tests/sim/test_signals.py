@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from configs.schema import SimConfig
-from sim.conflicts import ring_lanes
-from sim.lanegraph import compile_lanes, map_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.conflicts import ring_lanes
+from sim.roads.lanegraph import compile_lanes, map_lanes
 from sim.simulator import Simulator
 from sim.types import LaneControl, LaneGraph, SignalPhase
 

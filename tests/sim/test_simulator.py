@@ -7,8 +7,8 @@ from lane_graphs import crossing, ring, straight
 
 from configs.schema import SimConfig
 from sim.buffers import OBSERVATION_SIZE
-from sim.lanegraph import compile_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
 from sim.types import PATH_LANES, ROUTE_POINTS, ROUTE_STEP_M, ActorKind, LaneGraph
 

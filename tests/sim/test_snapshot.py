@@ -8,8 +8,8 @@ from lane_graphs import ring, straight
 from test_determinism import differences, drive, snapshot
 
 from configs.schema import SimConfig
-from sim.lanegraph import compile_lanes
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
 from sim.snapshot import load_snapshot, save_snapshot
 from sim.types import LaneGraph

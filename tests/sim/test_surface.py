@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.geometry import Arc, Cubics, Line, Piece, PlanView, constant
-from sim.roads import Lane, LaneSection, Road
-from sim.surface import Crossfall, LateralShape, attitude
+from sim.roads.geometry import Arc, Cubics, Line, Piece, PlanView, constant
+from sim.roads.network import Lane, LaneSection, Road
+from sim.roads.surface import Crossfall, LateralShape, attitude
 
 STRAIGHT = Line()
 

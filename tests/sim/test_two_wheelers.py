@@ -7,9 +7,9 @@ from lane_graphs import straight
 from tiny_scene import Actor, make_world, shoot
 
 from configs.schema import RoadKind, SimConfig
-from sim.lanegraph import compile_lanes
 from sim.observe import EGO_FEATURES, ROUTE_INDEX, ObservationKernels
-from sim.roadgen import generate_road
+from sim.roadgen.generate import generate_road
+from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
 from sim.types import ActorKind, LaneGraph, Percept, Semantic
 

@@ -1,6 +1,6 @@
 """Tiny OpenDRIVE files for tests, written as text."""
 
-from sim.opendrive import read_opendrive
+from sim.mapfiles.opendrive import read_opendrive
 
 HEADER = '<header revMajor="1" revMinor="6"/>'
 LINE = '<geometry s="0" x="0" y="0" hdg="0" length="100"><line/></geometry>'

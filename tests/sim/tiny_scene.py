@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from configs.schema import CameraConfig
-from sim.camera import camera_from_config
-from sim.render import Renderer
-from sim.scenery import Scenery, build_scenery
-from sim.textures import Textures, procedural_textures
+from sim.painting.textures import Textures, procedural_textures
+from sim.rendering.camera import camera_from_config
+from sim.rendering.render import Renderer
+from sim.rendering.scenery import Scenery, build_scenery
+from sim.rendering.weather import Weather, weather_by_name
 from sim.types import ActorKind, Boxes3D, EgoState, GroundTruth, SensorFrame, State, World
-from sim.weather import Weather, weather_by_name
 
 SIZE_M = {
     ActorKind.CAR: (4.6, 1.85, 1.5),

@@ -1,0 +1,188 @@
+"""Exact labels of one pass: depth, semantic and instance images, and 2-D boxes."""
+
+import warp as wp
+
+from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Meshes, Statics, Views
+
+wp.set_module_options({"enable_backward": False})
+
+ROAD = wp.constant(7)
+SIDEWALK = wp.constant(8)
+TERRAIN = wp.constant(22)
+SKY = wp.constant(23)
+GROUND_UNIT_M = wp.constant(1.0 / 2048.0)  # of the packed signed distances
+
+
+@wp.struct
+class Ground:
+    cell_m: wp.float32
+    origin: wp.array(dtype=wp.vec2)
+    shape: wp.array(dtype=wp.vec2i)
+    first: wp.array(dtype=wp.int32)
+    distance: wp.array(dtype=wp.int32)  # carriageway in the upper, sidewalk in the lower 16 bits, signed
+    mark_cell_m: wp.float32
+    mark_origin: wp.array(dtype=wp.vec2)
+    mark_shape: wp.array(dtype=wp.vec2i)
+    mark_grid_first: wp.array(dtype=wp.int32)
+    mark_first: wp.array(dtype=wp.int32)
+    mark_item: wp.array(dtype=wp.int32)
+    mark_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
+    mark_shape_m: wp.array(dtype=wp.vec4)  # length, width, distance along at its start, period
+    mark_paint: wp.array(dtype=wp.vec2)  # dash length, colour
+
+
+@wp.func
+def ground_distances(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+    """Signed distances to the edges of carriageway and sidewalk in metres, inside positive; -8 off the map."""
+    origin = ground.origin[scene]
+    shape = ground.shape[scene]
+    gx = (x - origin[0]) / ground.cell_m
+    gy = (y - origin[1]) / ground.cell_m
+    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0] - 1) or gy >= float(shape[1] - 1):
+        return wp.vec2(-8.0, -8.0)
+    column = int(gx)
+    row = int(gy)
+    fx = gx - float(column)
+    fy = gy - float(row)
+    at = ground.first[scene] + row * shape[0] + column
+    a = ground.distance[at]
+    b = ground.distance[at + 1]
+    c = ground.distance[at + shape[0]]
+    d = ground.distance[at + shape[0] + 1]
+    road = (float(a >> 16) * (1.0 - fx) + float(b >> 16) * fx) * (1.0 - fy)
+    road += (float(c >> 16) * (1.0 - fx) + float(d >> 16) * fx) * fy
+    side = (float((a << 16) >> 16) * (1.0 - fx) + float((b << 16) >> 16) * fx) * (1.0 - fy)
+    side += (float((c << 16) >> 16) * (1.0 - fx) + float((d << 16) >> 16) * fx) * fy
+    return wp.vec2(road * GROUND_UNIT_M, side * GROUND_UNIT_M)
+
+
+@wp.kernel
+def label_pixels(
+    # World
+    map_index: wp.array(dtype=wp.int32),
+    kind: wp.array2d(dtype=wp.int32),
+    # In
+    views: Views,
+    meshes: Meshes,
+    statics: Statics,
+    ground: Ground,
+    key: wp.array3d(dtype=wp.int64),
+    semantic_of_kind: wp.array(dtype=wp.int32),
+    stride: wp.int32,
+    # Out
+    depth_out: wp.array3d(dtype=wp.float32),
+    semantic_out: wp.array3d(dtype=wp.uint8),
+    instance_out: wp.array3d(dtype=wp.int16),
+    visible_out: wp.array2d(dtype=wp.int32),
+    bounds_out: wp.array3d(dtype=wp.int32),
+):
+    """`stride` threads share a row; `bounds_out` collects each actor's visible (u min, v min, u max, v max)."""
+    view, row, lane = wp.tid()
+    world = view // views.cameras
+    scene = map_index[world]
+    first = statics.map_first[scene]
+    camera = view % views.cameras
+    scale = 1.0 / views.focal_px[camera]
+    center = views.center_px[camera]
+    world_from_camera = wp.transpose(views.camera_from_world[view])
+    eye = views.eye[view]
+    y = (float(row) + 0.5 - center[1]) * scale
+    for column in range(lane, views.width, stride):
+        seen = key[view, row, column]
+        instance = int(0)
+        semantic = SKY
+        depth = float(wp.inf)
+        if seen != EMPTY:
+            depth = float(seen >> wp.int64(32)) / DEPTH_ONE
+            item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
+            if (seen & STATIC_FLAG) != wp.int64(0):
+                semantic = meshes.semantic[statics.model[first + item]]
+            else:
+                semantic = semantic_of_kind[kind[world, item]]
+                instance = item + 1
+                wp.atomic_add(visible_out, view, item, 1)
+                wp.atomic_min(bounds_out, view, item, 0, column)
+                wp.atomic_min(bounds_out, view, item, 1, row)
+                wp.atomic_max(bounds_out, view, item, 2, column + 1)
+                wp.atomic_max(bounds_out, view, item, 3, row + 1)
+        else:
+            away = world_from_camera * wp.vec3((float(column) + 0.5 - center[0]) * scale, y, 1.0)
+            if away[2] < -1.0e-6:
+                depth = -eye[2] / away[2]
+                distances = ground_distances(ground, scene, eye[0] + depth * away[0], eye[1] + depth * away[1])
+                semantic = TERRAIN
+                if distances[0] > 0.0:
+                    semantic = ROAD
+                elif distances[1] > 0.0:
+                    semantic = SIDEWALK
+        depth_out[view, row, column] = depth
+        semantic_out[view, row, column] = wp.uint8(semantic)
+        instance_out[view, row, column] = wp.int16(instance)
+
+
+@wp.kernel
+def clear_boxes(
+    # Out
+    silhouette_out: wp.array2d(dtype=wp.int32),
+    visible_out: wp.array2d(dtype=wp.int32),
+    bounds_out: wp.array3d(dtype=wp.int32),
+    amodal_out: wp.array3d(dtype=wp.float32),
+):
+    view, actor = wp.tid()
+    silhouette_out[view, actor] = 0
+    visible_out[view, actor] = 0
+    for side in range(2):
+        bounds_out[view, actor, side] = 1 << 30
+        bounds_out[view, actor, side + 2] = 0
+        amodal_out[view, actor, side] = 1.0e9
+        amodal_out[view, actor, side + 2] = -1.0e9
+
+
+@wp.kernel
+def finish_boxes(
+    # World
+    kind: wp.array2d(dtype=wp.int32),
+    # In
+    views: Views,
+    silhouette: wp.array2d(dtype=wp.int32),
+    visible: wp.array2d(dtype=wp.int32),
+    bounds: wp.array3d(dtype=wp.int32),
+    amodal: wp.array3d(dtype=wp.float32),
+    # Out
+    amodal_px_out: wp.array3d(dtype=wp.float32),
+    visible_px_out: wp.array3d(dtype=wp.float32),
+    visible_pixels_out: wp.array2d(dtype=wp.int32),
+    occlusion_out: wp.array2d(dtype=wp.float32),
+    truncation_out: wp.array2d(dtype=wp.float32),
+    kind_out: wp.array2d(dtype=wp.int32),
+    actor_out: wp.array2d(dtype=wp.int32),
+    valid_out: wp.array2d(dtype=wp.bool),
+):
+    """Row k is actor k + 1. Rows that are not valid are zero."""
+    view, box = wp.tid()
+    actor = box + 1
+    own = silhouette[view, actor]
+    seen = visible[view, actor]
+    kind_out[view, box] = kind[view // views.cameras, actor]
+    actor_out[view, box] = actor
+    valid_out[view, box] = own > 0
+    visible_pixels_out[view, box] = seen
+    for side in range(4):
+        amodal_px_out[view, box, side] = 0.0
+        visible_px_out[view, box, side] = 0.0
+    occlusion_out[view, box] = 0.0
+    truncation_out[view, box] = 0.0
+    if own == 0:
+        return
+    for side in range(4):
+        amodal_px_out[view, box, side] = amodal[view, actor, side]
+        if seen > 0:
+            visible_px_out[view, box, side] = float(bounds[view, actor, side])
+    occlusion_out[view, box] = 1.0 - float(seen) / float(own)
+    u0 = amodal[view, actor, 0]
+    v0 = amodal[view, actor, 1]
+    u1 = amodal[view, actor, 2]
+    v1 = amodal[view, actor, 3]
+    inside = wp.max(wp.min(u1, float(views.width)) - wp.max(u0, 0.0), 0.0)
+    inside *= wp.max(wp.min(v1, float(views.height)) - wp.max(v0, 0.0), 0.0)
+    truncation_out[view, box] = 1.0 - inside / wp.max((u1 - u0) * (v1 - v0), 1.0e-9)

@@ -1,0 +1,224 @@
+"""The colour of each pixel: ground, meshes or sky, seen through air, on a filmic curve.
+
+Colours are linear RGB until the tone curve. Every quantity is a function of the pixel's own world.
+"""
+
+import warp as wp
+
+from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
+from sim.render_kernels.labels import Ground
+from sim.render_kernels.paving import ground_at
+from sim.render_kernels.surface import mesh_at
+from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshes, Statics, Views
+
+wp.set_module_options({"enable_backward": False})
+
+CURVE_STEPS = wp.constant(4096)
+LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a smaller share is not worth drawing
+
+
+@wp.func
+def toned(x: wp.float32):
+    """A filmic curve (Narkowicz's fit of ACES): linear light to display light."""
+    return wp.clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+
+
+@wp.func
+def name_of(key: wp.int64):
+    """The triangle that a sample saw, without its depth."""
+    return wp.uint32(key & wp.int64(0xFFFFFFFF))
+
+
+@wp.func
+def shade_ray(
+    images: Images,
+    ground: Ground,
+    meshes: Meshes,
+    actors: Actors,
+    statics: Statics,
+    appearance_id: wp.array2d(dtype=wp.int32),
+    accel_mps2: wp.array2d(dtype=wp.float32),
+    light: Light,
+    world: wp.int32,
+    scene: wp.int32,
+    variant: wp.int32,
+    eye: wp.vec3,
+    world_from_camera: wp.mat33,
+    focal: wp.float32,
+    ray: wp.vec3,
+    seen: wp.int64,
+    shadow: wp.float32,
+    covered: wp.float32,
+    step: wp.float32,
+):
+    """Display light along one ray whose sample saw `seen`; `step` is the width in pixels of what it stands for."""
+    # One call of each of the larger functions: the CPU compiler then inlines them instead of copying their arguments.
+    toward = world_from_camera * ray
+    length = wp.length(toward)
+    sight = toward / length
+    rgb = wp.vec3(0.0, 0.0, 0.0)
+    on_mesh = seen != EMPTY
+    on_ground = not on_mesh and toward[2] < -1.0e-6
+    # Length of the ray in units of `toward`, whose part along the camera's axis is 1.
+    depth = float(0.0)
+    if on_mesh:
+        depth = float(seen >> wp.int64(32)) / DEPTH_ONE
+    elif on_ground:
+        depth = -eye[2] / toward[2]
+    distance = depth * length
+    thickness = distance
+    if distance <= 0.0:
+        thickness = 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012)
+    clear = exp_of(-light.extinction * thickness)
+    near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
+    air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
+    if clear < LEAST_CLEAR:
+        clear = 0.0
+    elif on_mesh:
+        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
+        model = int(0)
+        tint = int(0)
+        pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
+        size = wp.vec3(1.0, 1.0, 1.0)
+        braking = bool(False)
+        if (seen & STATIC_FLAG) != wp.int64(0):
+            at = statics.map_first[scene] + item
+            model = statics.model[at]
+            tint = statics.tint[at]
+            pose = statics.pose[at]
+            size = statics.size_m[at]
+        else:
+            model = actors.model[world, item]
+            tint = appearance_id[world, item]
+            pose = actors.pose[world, item]
+            size = actors.size_m[world, item]
+            braking = accel_mps2[world, item] < -1.0
+        lamp = headlight(light, ray, distance)
+        rgb = mesh_at(
+            images, meshes, light, eye, seen, model, pose, size, tint, variant, braking, toward, sight, lamp,
+            depth / focal,
+        )  # fmt: skip
+    elif on_ground:
+        inverse = 1.0 / toward[2]
+        point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
+        texel_m = depth * step / focal
+        slope_r = world_from_camera[2, 0] * inverse
+        slope_b = world_from_camera[2, 1] * inverse
+        width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
+        height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
+        albedo = ground_at(images, ground, scene, variant, point, width * texel_m, height * texel_m, distance)
+        sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
+        sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
+        lamp = headlight(light, ray, distance) * 0.9
+        rgb = wp.cw_mul(albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
+    else:
+        rgb = sky_at(images, light, variant, sight, near_sun)
+    rgb = mix(air, rgb, clear) * light.exposure
+    return wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
+
+
+@wp.kernel
+def shade_pixels(
+    # World
+    map_index: wp.array(dtype=wp.int32),
+    seed: wp.array(dtype=wp.int64),
+    appearance_id: wp.array2d(dtype=wp.int32),
+    # State
+    accel_mps2: wp.array2d(dtype=wp.float32),
+    # In
+    views: Views,
+    meshes: Meshes,
+    actors: Actors,
+    statics: Statics,
+    ground: Ground,
+    images: Images,
+    weather: wp.array2d(dtype=wp.float32),
+    key: wp.array3d(dtype=wp.int64),
+    stencil: wp.array3d(dtype=wp.uint8),
+    stride: wp.int32,
+    # Out
+    rgb_out: wp.array4d(dtype=wp.uint8),
+):
+    """`stride` threads share a row. A pixel is shaded once for each surface that its samples see, in their middle."""
+    view, row, lane = wp.tid()
+    world = view // views.cameras
+    camera = view % views.cameras
+    scene = map_index[world]
+    variant = int(seed[world] % wp.int64(images.variants))
+    focal = views.focal_px[camera]
+    center = views.center_px[camera]
+    eye = views.eye[view]
+    world_from_camera = wp.transpose(views.camera_from_world[view])
+    light = light_of(weather, world)
+    samples = views.samples
+    scale = 1.0 / focal
+    top = float(CURVE_STEPS - 1)
+    for column in range(lane, views.width, stride):
+        first = key[view, row * samples, column * samples]
+        same = bool(True)
+        shadowed = int(0)
+        beneath = int(0)
+        for down in range(samples):
+            for across in range(samples):
+                seen = key[view, row * samples + down, column * samples + across]
+                if name_of(seen) != name_of(first):
+                    same = False
+                if seen == EMPTY:
+                    mark = int(stencil[view, row * samples + down, column * samples + across])
+                    shadowed += mark & 1
+                    beneath += mark >> 1
+        display = wp.vec3(0.0, 0.0, 0.0)
+        passes = samples * samples
+        share = 1.0 / float(passes)
+        for k in range(passes):
+            seen = first
+            weight = float(1.0)
+            step = float(1.0)
+            # Where in the pixel the ray passes, from its upper left corner.
+            u = float(0.5)
+            v = float(0.5)
+            dark = float(shadowed) * share
+            under = float(beneath) * share
+            if same:
+                if k > 0:
+                    break
+            else:
+                # The samples that saw the same surface as sample k, if it is the first of them, stand together.
+                seen = key[view, row * samples + k // samples, column * samples + k % samples]
+                members = int(0)
+                earlier = int(0)
+                sum_u = int(0)
+                sum_v = int(0)
+                marks_dark = int(0)
+                marks_under = int(0)
+                at = int(0)
+                for down in range(samples):
+                    for across in range(samples):
+                        if name_of(key[view, row * samples + down, column * samples + across]) == name_of(seen):
+                            if at < k:
+                                earlier += 1
+                            members += 1
+                            sum_u += across
+                            sum_v += down
+                            mark = int(stencil[view, row * samples + down, column * samples + across])
+                            marks_dark += mark & 1
+                            marks_under += mark >> 1
+                        at += 1
+                if earlier > 0:
+                    continue
+                mean = 1.0 / float(members)
+                weight = float(members) * share
+                step = 1.0 / float(samples)
+                u = (float(sum_u) * mean + 0.5) * step
+                v = (float(sum_v) * mean + 0.5) * step
+                dark = float(marks_dark) * mean
+                under = float(marks_under) * mean
+            ray = wp.vec3((float(column) + u - center[0]) * scale, (float(row) + v - center[1]) * scale, 1.0)
+            display += weight * shade_ray(
+                images, ground, meshes, actors, statics, appearance_id, accel_mps2, light, world, scene, variant, eye,
+                world_from_camera, focal, ray, seen, dark, under, step,
+            )  # fmt: skip
+        display *= top
+        rgb_out[view, row, column, 0] = images.curve[int(display[0] + 0.5)]
+        rgb_out[view, row, column, 1] = images.curve[int(display[1] + 0.5)]
+        rgb_out[view, row, column, 2] = images.curve[int(display[2] + 0.5)]

@@ -1,0 +1,393 @@
+"""The batched camera renderer: colour and exact labels of every world's cameras at one tick.
+
+    place_views, place_actors, cull -> draw (labels) -> label_pixels -> finish_boxes
+                                    -> draw (colour samples), draw_shadows, draw_footprints -> shade_pixels
+
+Labels come from one sample at each pixel's centre, in one visibility buffer that no light, weather or texture enters.
+Colour takes `supersample` x `supersample` samples per pixel. All outputs are preallocated: a call overwrites what the
+last one returned. Launches are recorded and replayed as long as they are given the same tensors.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import warp as wp
+
+from sim.meshes.library import mesh_library
+from sim.painting.textures import Textures
+from sim.render_kernels import appearance, labels, raster, shade, view
+from sim.rendering.scenery import Scenery
+from sim.rendering.weather import WEATHER_FLOATS, Weather
+from sim.types import (
+    SEMANTIC_OF_KIND,
+    ActorKind,
+    Boxes2D,
+    Boxes3D,
+    CameraModel,
+    EgoState,
+    GroundTruth,
+    SensorFrame,
+    State,
+    World,
+)
+from sim.warp_start import start_warp
+
+RANGE_M = 250.0  # things that stand still are drawn up to here
+SHADOW_RANGE_M = 90.0
+_NO_KEY = 0x7FFFFFFFFFFFFFFF
+_LANES_CUDA = 32  # threads that share one instance's triangles
+
+
+@dataclass
+class _Buffers:
+    """Everything that a call writes, allocated once. V = B * C views, S slots of a draw list."""
+
+    eye: torch.Tensor
+    camera_from_world: torch.Tensor
+    key: torch.Tensor  # (V, H, W) visibility at pixel centres
+    sample_key: torch.Tensor  # (V, sH, sW) the same at the colour samples
+    stencil: torch.Tensor  # (V, sH, sW) 1 in shadow, 2 under a vehicle
+    bitmap: torch.Tensor  # (V, N, H, ceil(W / 32)) silhouettes
+    silhouette: torch.Tensor  # (V, N)
+    visible: torch.Tensor  # (V, N)
+    bounds: torch.Tensor  # (V, N, 4)
+    amodal: torch.Tensor  # (V, N, 4)
+    weather: torch.Tensor  # (B, WEATHER_FLOATS)
+
+
+class Renderer:
+    """Draws `worlds` worlds of `actors` actors with one rig of cameras. Actor 0 is the ego and is never drawn.
+
+    Raises ValueError where sizes do not fit each other.
+    """
+
+    def __init__(
+        self,
+        scenery: Scenery,
+        textures: Textures,
+        camera: CameraModel,
+        worlds: int,
+        actors: int,
+        supersample: int = 1,
+        device: str = "cpu",
+    ) -> None:
+        if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
+            raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
+        start_warp()
+        self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
+        self._camera = camera
+        self._views = worlds * len(camera.focal_px)
+        self._scenery, self._keep = scenery.to(device), []
+        self._mounts = _array(camera.ego_from_camera.to(device, torch.float32).contiguous(), wp.mat44)
+        self._allocate()
+        self._describe(textures)
+        self._reach = int(np.ceil(RANGE_M / scenery.item_cell_m))
+        self._slots = actors + _most_items(scenery, self._reach)
+        self._drawn, self._shadows = (self._draw_list() for _ in range(2))
+        self._bound: tuple[int, ...] = ()
+        self._commands: list[Any] = []
+
+    # ------------------------------------------------------------------------------------------------------ one call
+
+    def render(
+        self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
+    ) -> tuple[SensorFrame, GroundTruth]:
+        """Draw the current tick. `ego` and `boxes_3d` are passed on; the images are overwritten by the next call."""
+        self._check(world, weather)
+        self._buffers.weather.copy_(weather.packed())
+        self._buffers.key.fill_(_NO_KEY)
+        self._buffers.bitmap.zero_()
+        self._buffers.stencil.zero_()
+        if self._samples > 1:
+            self._buffers.sample_key.fill_(_NO_KEY)
+        for command in self._recorded(world, state):
+            command.launch()
+        frame = SensorFrame(rgb=self._rgb, camera=self._camera, ego=ego)
+        truth = GroundTruth(self._depth_m, self._semantic, self._instance, self._boxes_2d, boxes_3d)
+        return frame, truth
+
+    def _check(self, world: World, weather: Weather) -> None:
+        if tuple(world.kind.shape) != (self._worlds, self._actors):
+            raise ValueError(f"world: {tuple(world.kind.shape)} actors; want {(self._worlds, self._actors)}")
+        if len(weather.lamps) != self._worlds:
+            raise ValueError(f"weather: {len(weather.lamps)} worlds; want {self._worlds}")
+
+    def _recorded(self, world: World, state: State) -> list[Any]:
+        tensors = (
+            *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
+            *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
+        )
+        bound = tuple(t.data_ptr() for t in tensors)
+        if bound != self._bound:
+            self._bound, self._commands = bound, self._record(world, state)
+        return self._commands
+
+    def _record(self, world: World, state: State) -> list[Any]:
+        commands = [
+            self._place_views(state),
+            self._place_actors(world, state),
+            self._cull(world),
+            self._clear_boxes(),
+            self._draw(self._label_views, self._key, True),
+            self._label_pixels(world),
+        ]
+        if self._actors > 1:
+            commands.append(self._finish_boxes(world))
+        if self._samples > 1:
+            commands.append(self._draw(self._colour_views, self._sample_key, False))
+        commands += [self._draw_shadows(), self._draw_footprints(), self._shade_pixels(world, state)]
+        return commands
+
+    # --------------------------------------------------------------------------------------------- one kernel a method
+
+    def _launch(self, kernel: Any, dim: tuple[int, ...], inputs: list, outputs: list) -> Any:
+        return wp.launch(kernel, dim, inputs=inputs, outputs=outputs, device=self._device, record_cmd=True)
+
+    def _place_views(self, state: State) -> Any:
+        inputs = [_array(state.xy_world_m), _array(state.yaw_world_rad), self._mounts, self._label_views.cameras]
+        outputs = [self._label_views.eye, self._label_views.camera_from_world, self._drawn.count, self._shadows.count]
+        return self._launch(view.place_views, (self._views,), inputs, outputs)
+
+    def _place_actors(self, world: World, state: State) -> Any:
+        inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(state.valid)]
+        inputs += [_array(state.xy_world_m), _array(state.yaw_world_rad), _array(state.walk_s_m)]
+        outputs = [self._placed.pose, self._placed.size_m, self._placed.model]
+        return self._launch(view.place_actors, (self._worlds, self._actors), inputs, outputs)
+
+    def _cull(self, world: World) -> Any:
+        inputs = [_array(world.map_index), self._label_views, self._placed, self._statics, self._weather]
+        inputs += [RANGE_M, SHADOW_RANGE_M, self._reach, self._actors]
+        dim = (self._views, self._actors + (2 * self._reach + 1) ** 2)
+        return self._launch(view.cull, dim, inputs, [self._drawn, self._shadows])
+
+    def _clear_boxes(self) -> Any:
+        outputs = [self._silhouette, self._visible, self._bounds, self._amodal]
+        return self._launch(labels.clear_boxes, (self._views, self._actors), [], outputs)
+
+    def _draw(self, views: Any, key: wp.array, silhouettes: bool) -> Any:
+        inputs = [views, self._meshes, self._drawn, self._lanes, silhouettes]
+        outputs = [key, self._bitmap, self._silhouette, self._amodal]
+        return self._launch(raster.draw, (self._views, self._slots, self._lanes), inputs, outputs)
+
+    def _label_pixels(self, world: World) -> Any:
+        inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._statics]
+        inputs += [self._ground, self._key, self._semantic_of_kind, self._strides]
+        flat = [_array(t.flatten(0, 1)) for t in (self._depth_m, self._semantic, self._instance)]
+        dim = (self._views, self._camera.height_px, self._strides)
+        return self._launch(labels.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])
+
+    def _finish_boxes(self, world: World) -> Any:
+        boxes = self._boxes_2d
+        rows = (boxes.amodal_px, boxes.visible_px, boxes.visible_pixels, boxes.occlusion, boxes.truncation)
+        outputs = [_array(t.flatten(0, 1)) for t in (*rows, boxes.kind, boxes.actor, boxes.valid)]
+        inputs = [_array(world.kind), self._label_views, self._silhouette, self._visible, self._bounds, self._amodal]
+        return self._launch(labels.finish_boxes, (self._views, self._actors - 1), inputs, outputs)
+
+    def _draw_shadows(self) -> Any:
+        inputs = [self._colour_views, self._meshes, self._shadows, self._lanes]
+        return self._launch(raster.draw_shadows, (self._views, self._slots, self._lanes), inputs, [self._stencil])
+
+    def _draw_footprints(self) -> Any:
+        inputs = [self._colour_views, self._placed]
+        return self._launch(raster.draw_footprints, (self._views, self._actors), inputs, [self._stencil])
+
+    def _shade_pixels(self, world: World, state: State) -> Any:
+        inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.accel_mps2)]
+        inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
+        inputs += [self._weather, self._key if self._samples == 1 else self._sample_key, self._stencil, self._strides]
+        dim = (self._views, self._camera.height_px, self._strides)
+        return self._launch(shade.shade_pixels, dim, inputs, [_array(self._rgb.flatten(0, 1))])
+
+    # --------------------------------------------------------------------------------------------------------- set-up
+
+    def _zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.zeros(shape, dtype=dtype, device=self._device)
+
+    def _allocate(self) -> None:
+        """Outputs as the caller sees them, then the renderer's own buffers."""
+        cameras, views, actors = len(self._camera.focal_px), self._views, self._actors
+        height, width, s = self._camera.height_px, self._camera.width_px, self._samples
+        image, boxes = (self._worlds, cameras, height, width), (self._worlds, cameras, actors - 1)
+        self._rgb = self._zeros(*image, 3, dtype=torch.uint8)
+        self._depth_m, self._semantic = self._zeros(*image), self._zeros(*image, dtype=torch.uint8)
+        self._instance = self._zeros(*image, dtype=torch.int16)
+        self._boxes_2d = Boxes2D(
+            amodal_px=self._zeros(*boxes, 4),
+            visible_px=self._zeros(*boxes, 4),
+            visible_pixels=self._zeros(*boxes, dtype=torch.int32),
+            occlusion=self._zeros(*boxes),
+            truncation=self._zeros(*boxes),
+            kind=self._zeros(*boxes, dtype=torch.int32),
+            actor=self._zeros(*boxes, dtype=torch.int32),
+            valid=self._zeros(*boxes, dtype=torch.bool),
+        )
+        key = self._zeros(views, height, width, dtype=torch.int64)
+        self._buffers = _Buffers(
+            eye=self._zeros(views, 3),
+            camera_from_world=self._zeros(views, 3, 3),
+            key=key,
+            sample_key=key if s == 1 else self._zeros(views, height * s, width * s, dtype=torch.int64),
+            stencil=self._zeros(views, height * s, width * s, dtype=torch.uint8),
+            bitmap=self._zeros(views, actors, height, (width + 31) // 32, dtype=torch.int32),
+            silhouette=self._zeros(views, actors, dtype=torch.int32),
+            visible=self._zeros(views, actors, dtype=torch.int32),
+            bounds=self._zeros(views, actors, 4, dtype=torch.int32),
+            amodal=self._zeros(views, actors, 4),
+            weather=self._zeros(self._worlds, WEATHER_FLOATS),
+        )
+        self._key, self._sample_key = _array(self._buffers.key), _array(self._buffers.sample_key)
+        self._stencil, self._bitmap = _array(self._buffers.stencil), _array(self._buffers.bitmap, wp.uint32)
+        self._silhouette, self._visible = _array(self._buffers.silhouette), _array(self._buffers.visible)
+        self._bounds, self._amodal = _array(self._buffers.bounds), _array(self._buffers.amodal)
+        self._weather = _array(self._buffers.weather)
+        # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
+        labels_of_kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
+        self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
+        self._lanes, self._strides = (1, 1) if self._device == "cpu" else (_LANES_CUDA, width)
+
+    def _describe(self, textures: Textures) -> None:
+        """Fill the structures that kernels take."""
+        self._label_views, self._colour_views = self._screen(1), self._screen(self._samples)
+        self._meshes, self._statics = self._mesh_struct(), self._statics_struct()
+        self._ground, self._images = self._ground_struct(), self._images_struct(textures)
+        placed = view.Actors()
+        shape = (self._worlds, self._actors)
+        placed.pose = wp.zeros(shape, dtype=wp.vec4, device=self._device)
+        placed.size_m = wp.zeros(shape, dtype=wp.vec3, device=self._device)
+        placed.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
+        self._placed = placed
+
+    def _screen(self, samples: int) -> Any:  # view.Views
+        views = view.Views()
+        views.eye = _array(self._buffers.eye, wp.vec3)
+        views.camera_from_world = _array(self._buffers.camera_from_world, wp.mat33)
+        views.focal_px = self._constant(self._camera.focal_px)
+        views.center_px = self._constant(self._camera.center_px, wp.vec2)
+        views.cameras, views.samples = len(self._camera.focal_px), samples
+        views.width, views.height = self._camera.width_px, self._camera.height_px
+        return views
+
+    def _constant(self, values: torch.Tensor | np.ndarray, dtype: type | None = None) -> wp.array:
+        """A Warp array on the device; the tensor behind it is kept alive."""
+        tensor = torch.as_tensor(values).to(self._device).contiguous()
+        if not tensor.numel():
+            tensor = torch.empty(tensor.shape, dtype=tensor.dtype, device=self._device)  # Warp minds its odd strides
+        self._keep.append(tensor)
+        return _array(tensor, dtype)
+
+    def _draw_list(self) -> Any:  # view.DrawList
+        shape, result = (self._views, self._slots), view.DrawList()
+        result.count = wp.zeros(self._views, dtype=wp.int32, device=self._device)
+        result.name = wp.zeros(shape, dtype=wp.int64, device=self._device)
+        result.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
+        result.axes = wp.zeros(shape, dtype=wp.mat33, device=self._device)
+        result.shift = wp.zeros(shape, dtype=wp.vec3, device=self._device)
+        return result
+
+    def _mesh_struct(self) -> Any:  # view.Meshes
+        library, result = mesh_library(), view.Meshes()
+        result.corner = self._constant(library.corner.reshape(-1, 3), wp.vec3)
+        result.normal = self._constant(library.normal.reshape(-1, 3), wp.vec3)
+        result.material = self._constant(library.material)
+        result.first, result.count = self._constant(library.first), self._constant(library.count)
+        result.semantic = self._constant(library.semantic)
+        return result
+
+    def _statics_struct(self) -> Any:  # view.Statics
+        scenery, result = self._scenery, view.Statics()
+        result.pose = self._constant(scenery.item_pose, wp.vec4)
+        result.size_m = self._constant(scenery.item_size_m, wp.vec3)
+        result.model, result.tint = self._constant(scenery.item_model), self._constant(scenery.item_tint)
+        result.cell_m = scenery.item_cell_m
+        result.origin = self._constant(scenery.item_origin_world_m, wp.vec2)
+        result.shape = self._constant(scenery.item_shape, wp.vec2i)
+        result.grid_first = self._constant(scenery.item_grid_first)
+        result.cell_first = self._constant(scenery.item_cell_first)
+        result.map_first = self._constant(scenery.item_first)
+        return result
+
+    def _ground_struct(self) -> Any:  # labels.Ground
+        scenery, result = self._scenery, labels.Ground()
+        result.cell_m = scenery.ground_cell_m
+        result.origin = self._constant(scenery.ground_origin_world_m, wp.vec2)
+        result.shape = self._constant(scenery.ground_shape, wp.vec2i)
+        result.first, result.distance = self._constant(scenery.ground_first), self._constant(scenery.ground_distance)
+        result.mark_cell_m = scenery.mark_cell_m
+        result.mark_origin = self._constant(scenery.mark_origin_world_m, wp.vec2)
+        result.mark_shape = self._constant(scenery.mark_shape, wp.vec2i)
+        result.mark_grid_first = self._constant(scenery.mark_grid_first)
+        result.mark_first, result.mark_item = self._constant(scenery.mark_first), self._constant(scenery.mark_item)
+        result.mark_line = self._constant(scenery.mark_line, wp.vec4)
+        result.mark_shape_m = self._constant(scenery.mark_shape_m, wp.vec4)
+        result.mark_paint = self._constant(scenery.mark_paint, wp.vec2)
+        return result
+
+    def _images_struct(self, textures: Textures) -> Any:  # appearance.Images
+        result, parts, start = appearance.Images(), [], 0
+        for name in ("facade", "grass", "asphalt", "foliage"):
+            part = _mip_chain(getattr(textures, name).cpu().numpy())
+            setattr(result, f"{name}_first", start)
+            setattr(result, f"{name}_log2", int(np.log2(getattr(textures, name).shape[1])))
+            parts.append(part)
+            start += len(part)
+        sky = textures.sky.cpu().numpy()
+        result.sky_first, result.sky_rows, result.sky_columns = start, sky.shape[1], sky.shape[2]
+        parts.append(_words(_linear(sky)).reshape(-1))
+        result.variants = len(sky)
+        result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
+        result.curve = self._constant(_srgb_curve())
+        return result
+
+
+def _array(tensor: torch.Tensor, dtype: type | None = None) -> wp.array:
+    """A zero-copy Warp view. Raises ValueError for a tensor that is not contiguous: a copy would miss later changes."""
+    if not tensor.is_contiguous():
+        raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is not contiguous")
+    if dtype in (wp.uint32, wp.uint64):
+        return wp.array(ptr=tensor.data_ptr(), dtype=dtype, shape=tuple(tensor.shape), device=str(tensor.device))
+    return wp.from_torch(tensor, dtype=dtype)
+
+
+def _most_items(scenery: Scenery, reach: int) -> int:
+    """The most things that can lie in the cells around any camera."""
+    most = 0
+    for scene, (columns, rows) in enumerate(scenery.item_shape.tolist()):
+        start = int(scenery.item_grid_first[scene])
+        first = scenery.item_cell_first[start : start + columns * rows + 1].cpu().numpy()
+        count = np.diff(first).reshape(rows, columns)
+        total = np.pad(np.pad(count, reach).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+        side = 2 * reach + 1
+        window = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+        most = max(most, int(window.max(initial=0)))
+    return most
+
+
+def _linear(image: np.ndarray) -> np.ndarray:
+    """sRGB bytes to linear values (IEC 61966-2-1)."""
+    value = image.astype(np.float32) / 255.0
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _words(linear: np.ndarray) -> np.ndarray:
+    """Linear RGB (..., 3) as one uint64 (...) with a channel in each 21 bits, as `appearance.bilinear` takes it."""
+    channel = np.rint(np.clip(linear, 0.0, 1.0) * int(appearance.TEXEL_ONE)).astype(np.uint64)
+    return channel[..., 0] | (channel[..., 1] << np.uint64(21)) | (channel[..., 2] << np.uint64(42))
+
+
+def _mip_chain(images: np.ndarray) -> np.ndarray:
+    """Images (V, S, S, 3) as texel words: variant by variant, each with all its halvings down to one texel."""
+    level, levels = _linear(images), []
+    while True:
+        levels.append(_words(level).reshape(len(images), -1))
+        if level.shape[1] == 1:
+            return np.concatenate(levels, axis=1).reshape(-1)
+        level = level.reshape(len(images), level.shape[1] // 2, 2, level.shape[2] // 2, 2, 3).mean(axis=(2, 4))
+
+
+def _srgb_curve() -> np.ndarray:
+    """sRGB bytes of evenly spaced linear values."""
+    value = np.linspace(0.0, 1.0, int(shade.CURVE_STEPS))
+    encoded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
+    return np.rint(encoded * 255.0).astype(np.uint8)
