@@ -41,8 +41,12 @@ class Light:
     zenith_rgb: wp.vec3
     horizon_rgb: wp.vec3
     glow_rgb: wp.vec3
-    lamps: wp.float32
+    lamps: wp.float32  # vehicle lights and lit windows, 0 by day
     exposure: wp.float32
+    wet: wp.float32  # 0 dry .. 1 water stands on the road
+    snow: wp.float32  # 0 none .. 1 everything that faces up is covered
+    street: wp.float32  # street lights, 0 off .. 1 on
+    rain_mmph: wp.float32
 
 
 @wp.func
@@ -59,6 +63,10 @@ def light_of(weather: wp.array2d(dtype=wp.float32), world: wp.int32):
     light.glow_rgb = wp.vec3(weather[world, 18], weather[world, 19], weather[world, 20])
     light.lamps = weather[world, 21]
     light.exposure = weather[world, 22]
+    light.wet = weather[world, 23]
+    light.snow = weather[world, 24]
+    light.street = weather[world, 25]
+    light.rain_mmph = weather[world, 26]
     return light
 
 

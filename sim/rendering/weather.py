@@ -30,14 +30,19 @@ class Weather:
     glow_rgb: torch.Tensor  # (B, 3) of the sky around the sun
     lamps: torch.Tensor  # (B,) brightness of vehicle lights and lit windows, 0 by day
     exposure: torch.Tensor  # (B,)
+    wet: torch.Tensor  # (B,) 0 dry .. 1 water stands on the road
+    snow: torch.Tensor  # (B,) 0 none .. 1 everything that faces up is covered
+    street: torch.Tensor  # (B,) street lights, 0 off .. 1 on
+    rain_mmph: torch.Tensor  # (B,) rain that falls now
 
     def packed(self) -> torch.Tensor:
         """All parameters as one tensor (B, WEATHER_FLOATS), in the order of the fields."""
         return torch.cat([getattr(self, f.name).reshape(len(self.lamps), -1) for f in fields(self)], dim=1)
 
 
-WEATHER_FLOATS = 23
+WEATHER_FLOATS = 27
 
+_DRY = {"wet": (0.0,), "snow": (0.0,), "street": (0.0,), "rain_mmph": (0.0,)}
 # Per name: the middle of each parameter. Seeds turn the sun and vary light and visibility around it.
 _PRESETS: dict[str, dict[str, tuple[float, ...]]] = {
     "clear": {
@@ -82,7 +87,7 @@ _PRESETS: dict[str, dict[str, tuple[float, ...]]] = {
 def _draw(name: str, seed: int) -> list[float]:
     """One world's parameters in the order of `Weather`: a function of the name and the seed alone."""
     rng = np.random.default_rng([seed & 0x7FFFFFFF, NAMES.index(name), 77])  # type: ignore[arg-type]
-    preset = {key: np.array(values) for key, values in _PRESETS[name].items()}
+    preset = {key: np.array(values) for key, values in (_DRY | _PRESETS[name]).items()}
     preset["sun_elevation_rad"] = preset["sun_elevation_rad"] * rng.uniform(0.75, 1.25)
     preset["visibility_m"] = preset["visibility_m"] * np.exp(rng.uniform(-0.5, 0.5))
     light = rng.uniform(0.9, 1.1)
