@@ -297,14 +297,15 @@ def draw_footprints(
     turn = views.camera_from_world[view]
     eye = views.eye[view]
     pose = actors.pose[world, actor]
+    body = turn * actors.turn[world, actor]
     size = actors.size_m[world, actor]
-    middle = turn * wp.vec3(pose[0] - eye[0], pose[1] - eye[1], -eye[2])
+    middle = turn * wp.vec3(pose[0] - eye[0], pose[1] - eye[1], actors.z[world, actor] - eye[2])
     if not sphere_in_view(
         middle, 0.6 * size[0], views.focal_px[camera], views.center_px[camera], float(views.width), float(views.height)
     ):
         return
-    ahead = turn * wp.vec3(pose[2], pose[3], 0.0) * (0.49 * size[0])
-    left = turn * wp.vec3(-pose[3], pose[2], 0.0) * (0.46 * size[1])
+    ahead = body * wp.vec3(0.49 * size[0], 0.0, 0.0)
+    left = body * wp.vec3(0.0, 0.46 * size[1], 0.0)
     a = middle + ahead - left
     b = middle + ahead + left
     c = middle - ahead + left

@@ -9,7 +9,7 @@ from sim.render_kernels.appearance import Images, Light, exp_of, headlight, ligh
 from sim.render_kernels.labels import Ground
 from sim.render_kernels.paving import ground_at
 from sim.render_kernels.surface import mesh_at
-from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshes, Statics, Views
+from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshes, Statics, Views, turned
 
 wp.set_module_options({"enable_backward": False})
 
@@ -37,7 +37,7 @@ def shade_ray(
     actors: Actors,
     statics: Statics,
     appearance_id: wp.array2d(dtype=wp.int32),
-    accel_mps2: wp.array2d(dtype=wp.float32),
+    signal_phase: wp.array2d(dtype=wp.int32),
     light: Light,
     world: wp.int32,
     scene: wp.int32,
@@ -79,24 +79,33 @@ def shade_ray(
         model = int(0)
         tint = int(0)
         pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
+        z = float(0.0)
         size = wp.vec3(1.0, 1.0, 1.0)
-        braking = bool(False)
+        detail = int(0)
+        phase = int(0)
+        turn = wp.mat33()
         if (seen & STATIC_FLAG) != wp.int64(0):
             at = statics.map_first[scene] + item
             model = statics.model[at]
             tint = statics.tint[at]
             pose = statics.pose[at]
+            z = statics.z[at]
             size = statics.size_m[at]
+            detail = statics.detail[at]
+            phase = signal_phase[world, wp.clamp(detail, 0, signal_phase.shape[1] - 1)]
+            turn = turned(pose[2], pose[3], 1.0, 0.0)
         else:
             model = actors.model[world, item]
             tint = appearance_id[world, item]
             pose = actors.pose[world, item]
+            z = actors.z[world, item]
             size = actors.size_m[world, item]
-            braking = accel_mps2[world, item] < -1.0
+            detail = actors.detail[world, item]
+            turn = actors.turn[world, item]
         lamp = headlight(light, ray, distance)
         rgb = mesh_at(
-            images, meshes, light, eye, seen, model, pose, size, tint, variant, braking, toward, sight, lamp,
-            depth / focal,
+            images, meshes, light, eye - wp.vec3(pose[0], pose[1], z), turn, seen, model, size, tint, variant, detail,
+            phase, toward, sight, lamp, depth / focal,
         )  # fmt: skip
     elif on_ground:
         inverse = 1.0 / toward[2]
@@ -124,7 +133,7 @@ def shade_pixels(
     seed: wp.array(dtype=wp.int64),
     appearance_id: wp.array2d(dtype=wp.int32),
     # State
-    accel_mps2: wp.array2d(dtype=wp.float32),
+    signal_phase: wp.array2d(dtype=wp.int32),
     # In
     views: Views,
     meshes: Meshes,
@@ -215,7 +224,7 @@ def shade_pixels(
                 under = float(marks_under) * mean
             ray = wp.vec3((float(column) + u - center[0]) * scale, (float(row) + v - center[1]) * scale, 1.0)
             display += weight * shade_ray(
-                images, ground, meshes, actors, statics, appearance_id, accel_mps2, light, world, scene, variant, eye,
+                images, ground, meshes, actors, statics, appearance_id, signal_phase, light, world, scene, variant, eye,
                 world_from_camera, focal, ray, seen, dark, under, step,
             )  # fmt: skip
         display *= top

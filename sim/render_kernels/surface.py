@@ -62,36 +62,33 @@ def mesh_at(
     images: Images,
     meshes: Meshes,
     light: Light,
-    view_eye: wp.vec3,
+    eye_m: wp.vec3,
+    turn: wp.mat33,
     name: wp.int64,
     model: wp.int32,
-    pose: wp.vec4,
     size: wp.vec3,
     tint: wp.int32,
     variant: wp.int32,
-    braking: wp.bool,
+    detail: wp.int32,
+    phase: wp.int32,
     toward: wp.vec3,
     sight: wp.vec3,
     lamp: wp.float32,
     texel_m: wp.float32,
 ):
-    """Light from a mesh along the world ray `toward` with unit vector `sight`; `lamp` is the ego's light there."""
+    """Light from a mesh along the world ray `toward` with unit vector `sight`; `lamp` is the ego's light there.
+
+    `eye_m` is the eye seen from the middle of the instance's base in world axes, `turn` its world_from_body,
+    `detail` that of Actors or Statics, `phase` what the signal group `detail` shows (meaningless for others).
+    """
     level = int((name >> wp.int64(10)) & wp.int64(1))
     triangle = meshes.first[model, level] + (int(name & wp.int64(0xFFFF)) & TRIANGLE_MASK)
     u0 = meshes.corner[3 * triangle]
     u1 = meshes.corner[3 * triangle + 1]
     u2 = meshes.corner[3 * triangle + 2]
     # The ray in the unit box: exact barycentric coordinates without transforming the corners.
-    dx = view_eye[0] - pose[0]
-    dy = view_eye[1] - pose[1]
-    eye = wp.vec3(
-        (pose[2] * dx + pose[3] * dy) / size[0], (pose[2] * dy - pose[3] * dx) / size[1], view_eye[2] / size[2]
-    )
-    aim = wp.vec3(
-        (pose[2] * toward[0] + pose[3] * toward[1]) / size[0],
-        (pose[2] * toward[1] - pose[3] * toward[0]) / size[1],
-        toward[2] / size[2],
-    )
+    eye = wp.cw_div(eye_m * turn, size)
+    aim = wp.cw_div(toward * turn, size)
     p0 = u0 - eye
     p1 = u1 - eye
     p2 = u2 - eye
@@ -116,7 +113,7 @@ def mesh_at(
         meshes.normal[3 * triangle] * w0 + meshes.normal[3 * triangle + 1] * w1 + meshes.normal[3 * triangle + 2] * w2
     )
     flat = wp.normalize(wp.cw_div(bent, size))
-    normal = wp.vec3(pose[2] * flat[0] - pose[3] * flat[1], pose[3] * flat[0] + pose[2] * flat[1], flat[2])
+    normal = turn * flat
     metric = wp.cw_mul(local, size)
     material = meshes.material[triangle]
     chance = hashed(tint, 1)
@@ -149,7 +146,7 @@ def mesh_at(
         albedo = wp.vec3(0.35, 0.01, 0.01)
         gloss = 0.05
         emission = wp.vec3(0.9, 0.02, 0.015) * light.lamps
-        if braking:
+        if (detail & 1) == 1:
             emission += wp.vec3(1.8, 0.06, 0.04)
     elif material == 7:
         albedo = wp.vec3(0.70, 0.70, 0.67)

@@ -15,6 +15,7 @@ PERSON = wp.constant(6)
 BICYCLE = wp.constant(24)  # Model; a motorcycle's follows
 WALK_PHASES = wp.constant(8)
 STRIDE_M = wp.constant(1.5)
+WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
 
 
 @wp.struct
@@ -33,6 +34,8 @@ class Statics:
     size_m: wp.array(dtype=wp.vec3)
     model: wp.array(dtype=wp.int32)
     tint: wp.array(dtype=wp.int32)
+    z: wp.array(dtype=wp.float32)  # of their base
+    detail: wp.array(dtype=wp.int32)  # face of a sign, the map's signal group of a signal head, else 0
     cell_m: wp.float32
     origin: wp.array(dtype=wp.vec2)
     shape: wp.array(dtype=wp.vec2i)
@@ -56,8 +59,13 @@ class Views:
 @wp.struct
 class Actors:
     pose: wp.array2d(dtype=wp.vec4)  # (B, N) x, y of the box centre, cos yaw, sin yaw
+    z: wp.array2d(dtype=wp.float32)  # of the middle of the box's base
+    pitch: wp.array2d(dtype=wp.float32)  # nose down positive
+    turn: wp.array2d(dtype=wp.mat33)  # world_from_body
     size_m: wp.array2d(dtype=wp.vec3)
     model: wp.array2d(dtype=wp.int32)  # -1 where not drawn
+    # bit 0 brakes, 1 indicates left, 2 right, 3..5 eighths that the wheels have turned, 6..9 steer + 8 in 1/16 rad
+    detail: wp.array2d(dtype=wp.int32)
 
 
 @wp.struct
@@ -69,11 +77,23 @@ class DrawList:
     shift: wp.array2d(dtype=wp.vec3)
 
 
+@wp.func
+def turned(yaw_cos: wp.float32, yaw_sin: wp.float32, pitch_cos: wp.float32, pitch_sin: wp.float32):
+    """world_from_body of a body that first pitches (nose down positive), then turns."""
+    return wp.mat33(
+        yaw_cos * pitch_cos, -yaw_sin, yaw_cos * pitch_sin,
+        yaw_sin * pitch_cos, yaw_cos, yaw_sin * pitch_sin,
+        -pitch_sin, 0.0, pitch_cos,
+    )  # fmt: skip
+
+
 @wp.kernel
 def place_views(
     # State
     xy_world_m: wp.array3d(dtype=wp.float32),
+    z_world_m: wp.array2d(dtype=wp.float32),
     yaw_world_rad: wp.array2d(dtype=wp.float32),
+    pitch_rad: wp.array2d(dtype=wp.float32),
     # In
     ego_from_camera: wp.array(dtype=wp.mat44),
     cameras: wp.int32,
@@ -87,15 +107,14 @@ def place_views(
     world = view // cameras
     pose = ego_from_camera[view % cameras]
     yaw = yaw_world_rad[world, 0]
-    c = wp.cos(yaw)
-    s = wp.sin(yaw)
-    turn = wp.mat33(c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0)
+    pitch = pitch_rad[world, 0]
+    turn = turned(wp.cos(yaw), wp.sin(yaw), wp.cos(pitch), wp.sin(pitch))
     body = wp.mat33(
         pose[0, 0], pose[0, 1], pose[0, 2], pose[1, 0], pose[1, 1], pose[1, 2], pose[2, 0], pose[2, 1], pose[2, 2]
     )
     camera_from_world_out[view] = wp.transpose(turn * body)
     mount = turn * wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3])
-    eye_out[view] = wp.vec3(xy_world_m[world, 0, 0], xy_world_m[world, 0, 1], 0.0) + mount
+    eye_out[view] = wp.vec3(xy_world_m[world, 0, 0], xy_world_m[world, 0, 1], z_world_m[world, 0]) + mount
     drawn_out[view] = 0
     shadows_out[view] = 0
 
@@ -130,27 +149,41 @@ def place_actors(
     # State
     valid: wp.array2d(dtype=wp.bool),
     xy_world_m: wp.array3d(dtype=wp.float32),
+    z_world_m: wp.array2d(dtype=wp.float32),
     yaw_world_rad: wp.array2d(dtype=wp.float32),
+    pitch_rad: wp.array2d(dtype=wp.float32),
     walk_s_m: wp.array2d(dtype=wp.float32),
+    accel_mps2: wp.array2d(dtype=wp.float32),
+    steer_rad: wp.array2d(dtype=wp.float32),
+    lane_s_m: wp.array2d(dtype=wp.float32),
     # Out
-    pose_out: wp.array2d(dtype=wp.vec4),
-    size_out: wp.array2d(dtype=wp.vec3),
-    model_out: wp.array2d(dtype=wp.int32),
+    actors_out: Actors,
 ):
     world, actor = wp.tid()
     if actor == 0 or not valid[world, actor]:
-        model_out[world, actor] = -1
+        actors_out.model[world, actor] = -1
         return
     yaw = yaw_world_rad[world, actor]
-    c = wp.cos(yaw)
-    s = wp.sin(yaw)
-    ahead = 0.5 * wheelbase_m[world, actor]
-    x = xy_world_m[world, actor, 0] + c * ahead
-    y = xy_world_m[world, actor, 1] + s * ahead
+    pitch = pitch_rad[world, actor]
+    if kind[world, actor] == 3:
+        pitch = 0.0  # people stand upright on any slope
+    turn = turned(wp.cos(yaw), wp.sin(yaw), wp.cos(pitch), wp.sin(pitch))
+    ahead = turn * wp.vec3(0.5 * wheelbase_m[world, actor], 0.0, 0.0)
+    x = xy_world_m[world, actor, 0] + ahead[0]
+    y = xy_world_m[world, actor, 1] + ahead[1]
     size = wp.vec3(size_m[world, actor, 0], size_m[world, actor, 1], size_m[world, actor, 2])
-    pose_out[world, actor] = wp.vec4(x, y, c, s)
-    size_out[world, actor] = size
-    model_out[world, actor] = model_of(kind[world, actor], size, walk_s_m[world, actor])
+    actors_out.pose[world, actor] = wp.vec4(x, y, turn[1, 1], -turn[0, 1])
+    actors_out.z[world, actor] = z_world_m[world, actor] + ahead[2]
+    actors_out.pitch[world, actor] = pitch
+    actors_out.turn[world, actor] = turn
+    actors_out.size_m[world, actor] = size
+    actors_out.model[world, actor] = model_of(kind[world, actor], size, walk_s_m[world, actor])
+    rolled = lane_s_m[world, actor] / WHEEL_TURN_M
+    detail = int((rolled - wp.floor(rolled)) * 8.0) & 7
+    detail = (detail << 3) | ((wp.clamp(int(wp.round(steer_rad[world, actor] * 16.0)), -8, 7) + 8) << 6)
+    if accel_mps2[world, actor] < -1.0:
+        detail |= 1
+    actors_out.detail[world, actor] = detail
 
 
 @wp.func
@@ -176,26 +209,29 @@ def cull_one(
     flag: wp.int64,
     item: wp.int32,
     model: wp.int32,
-    pose: wp.vec4,
+    base: wp.vec3,
+    body: wp.mat33,
     size: wp.vec3,
     sun: wp.vec3,
     shadow_range_m: wp.float32,
     drawn: DrawList,
     shadows: DrawList,
 ):
-    """Append one instance to the lists of what is drawn and of what casts a shadow, if it can be seen there."""
+    """Append one instance to the lists of what is drawn and of what casts a shadow, if it can be seen there.
+
+    Shadows fall on the plane through the instance's own base; `body` is its world_from_body, `base` its base's middle.
+    """
     camera = view % views.cameras
     focal = views.focal_px[camera]
     center = views.center_px[camera]
     turn = views.camera_from_world[view]
     eye = views.eye[view]
-    away = wp.vec3(pose[0] - eye[0], pose[1] - eye[1], -eye[2])
-    unit = wp.mat33(
-        pose[2] * size[0], -pose[3] * size[1], 0.0, pose[3] * size[0], pose[2] * size[1], 0.0, 0.0, 0.0, size[2]
-    )
+    away = base - eye
+    unit = body * wp.diag(size)
     wide = float(views.width)
     high = float(views.height)
-    middle = turn * (away + wp.vec3(0.0, 0.0, 0.5 * size[2]))
+    up = wp.vec3(body[0, 2], body[1, 2], body[2, 2])
+    middle = turn * (away + 0.5 * size[2] * up)
     radius = 0.5 * wp.length(size)
     if sphere_in_view(middle, radius, focal, center, wide, high):
         large = wp.max(size[0], wp.max(size[1], size[2])) * focal
@@ -207,13 +243,14 @@ def cull_one(
         drawn.model[view, slot] = model
         drawn.axes[view, slot] = turn * unit
         drawn.shift[view, slot] = turn * away
-    if sun[2] <= 0.0 or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
+    rise = wp.dot(sun, up)
+    if rise <= 0.0 or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
         return
-    lean = wp.vec3(-sun[0] / sun[2], -sun[1] / sun[2], 0.0)
+    lean = up - sun / rise  # from the top to its shadow, less the height: along the base's plane
     stretch = size[2] * wp.length(lean)
     half = 0.5 * wp.sqrt(size[0] * size[0] + size[1] * size[1]) + 0.5 * stretch
     if sphere_in_view(turn * (away + 0.5 * size[2] * lean), half, focal, center, wide, high):
-        flat = wp.mat33(1.0, 0.0, lean[0], 0.0, 1.0, lean[1], 0.0, 0.0, 0.0)
+        flat = wp.identity(n=3, dtype=wp.float32) - wp.outer(sun, up) / rise
         slot = wp.atomic_add(shadows.count, view, 1)
         shadows.name[view, slot] = flag | (wp.int64(item) << wp.int64(11)) | wp.int64(LEVEL_BIT)
         shadows.model[view, slot] = model
@@ -249,10 +286,11 @@ def cull(
         model = actors.model[world, candidate]
         if model >= 0:
             pose = actors.pose[world, candidate]
-            size = actors.size_m[world, candidate]
             cull_one(
-                views, view, wp.int64(0), candidate, model, pose, size, sun, shadow_range_m, drawn_out, shadows_out
-            )
+                views, view, wp.int64(0), candidate, model, wp.vec3(pose[0], pose[1], actors.z[world, candidate]),
+                actors.turn[world, candidate], actors.size_m[world, candidate], sun, shadow_range_m,
+                drawn_out, shadows_out,
+            )  # fmt: skip
         return
     scene = map_index[world]
     eye = views.eye[view]
@@ -274,7 +312,8 @@ def cull(
         # Small things vanish earlier: posts and bushes beyond some hundred metres are below a pixel anyway.
         limit = wp.min(range_m, 60.0 + 25.0 * wp.max(size[2], 0.25 * size[0]))
         if dx * dx + dy * dy < limit * limit:
-            model = statics.model[item]
             cull_one(
-                views, view, STATIC_FLAG, item - base, model, pose, size, sun, shadow_range_m, drawn_out, shadows_out
-            )
+                views, view, STATIC_FLAG, item - base, statics.model[item],
+                wp.vec3(pose[0], pose[1], statics.z[item]), turned(pose[2], pose[3], 1.0, 0.0), size, sun,
+                shadow_range_m, drawn_out, shadows_out,
+            )  # fmt: skip

@@ -118,6 +118,7 @@ class Renderer:
         tensors = (
             *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
             *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
+            *(state.z_world_m, state.pitch_rad, state.steer_rad, state.lane_s_m, state.signal_phase),
         )
         bound = tuple(t.data_ptr() for t in tensors)
         if bound != self._bound:
@@ -146,15 +147,17 @@ class Renderer:
         return wp.launch(kernel, dim, inputs=inputs, outputs=outputs, device=self._device, record_cmd=True)
 
     def _place_views(self, state: State) -> Any:
-        inputs = [_array(state.xy_world_m), _array(state.yaw_world_rad), self._mounts, self._label_views.cameras]
+        inputs = [_array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
+        inputs += [_array(state.pitch_rad), self._mounts, self._label_views.cameras]
         outputs = [self._label_views.eye, self._label_views.camera_from_world, self._drawn.count, self._shadows.count]
         return self._launch(view.place_views, (self._views,), inputs, outputs)
 
     def _place_actors(self, world: World, state: State) -> Any:
         inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(state.valid)]
-        inputs += [_array(state.xy_world_m), _array(state.yaw_world_rad), _array(state.walk_s_m)]
-        outputs = [self._placed.pose, self._placed.size_m, self._placed.model]
-        return self._launch(view.place_actors, (self._worlds, self._actors), inputs, outputs)
+        inputs += [_array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
+        inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.accel_mps2)]
+        inputs += [_array(state.steer_rad), _array(state.lane_s_m)]
+        return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
     def _cull(self, world: World) -> Any:
         inputs = [_array(world.map_index), self._label_views, self._placed, self._statics, self._weather]
@@ -194,7 +197,7 @@ class Renderer:
         return self._launch(raster.draw_footprints, (self._views, self._actors), inputs, [self._stencil])
 
     def _shade_pixels(self, world: World, state: State) -> Any:
-        inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.accel_mps2)]
+        inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.signal_phase)]
         inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
         inputs += [self._weather, self._key if self._samples == 1 else self._sample_key, self._stencil, self._strides]
         dim = (self._views, self._camera.height_px, self._strides)
@@ -255,8 +258,12 @@ class Renderer:
         placed = view.Actors()
         shape = (self._worlds, self._actors)
         placed.pose = wp.zeros(shape, dtype=wp.vec4, device=self._device)
+        placed.z = wp.zeros(shape, dtype=wp.float32, device=self._device)
+        placed.pitch = wp.zeros(shape, dtype=wp.float32, device=self._device)
+        placed.turn = wp.zeros(shape, dtype=wp.mat33, device=self._device)
         placed.size_m = wp.zeros(shape, dtype=wp.vec3, device=self._device)
         placed.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
+        placed.detail = wp.zeros(shape, dtype=wp.int32, device=self._device)
         self._placed = placed
 
     def _screen(self, samples: int) -> Any:  # view.Views
@@ -300,6 +307,7 @@ class Renderer:
         result.pose = self._constant(scenery.item_pose, wp.vec4)
         result.size_m = self._constant(scenery.item_size_m, wp.vec3)
         result.model, result.tint = self._constant(scenery.item_model), self._constant(scenery.item_tint)
+        result.z, result.detail = self._constant(scenery.item_z_m), self._constant(scenery.item_detail)
         result.cell_m = scenery.item_cell_m
         result.origin = self._constant(scenery.item_origin_world_m, wp.vec2)
         result.shape = self._constant(scenery.item_shape, wp.vec2i)

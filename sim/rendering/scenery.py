@@ -63,6 +63,8 @@ class Scenery:
     item_size_m: torch.Tensor  # (I, 3)
     item_model: torch.Tensor  # (I,) int32 Model
     item_tint: torch.Tensor  # (I,) int32 picks colours
+    item_z_m: torch.Tensor  # (I,) of its base
+    item_detail: torch.Tensor  # (I,) int32 face of a sign, the map's signal group of a signal head, else 0
 
     def to(self, device: str | torch.device) -> "Scenery":
         """A copy on a device."""
@@ -156,4 +158,6 @@ def _joined(maps: list[_Map]) -> Scenery:
         item_size_m=tensor(np.concatenate([np.array(m.items.size_m).reshape(-1, 3)[o] for m, o in zip(maps, order)])),
         item_model=int32(np.concatenate([np.array(m.items.model, int)[o] for m, o in zip(maps, order)])),
         item_tint=int32(np.concatenate([np.arange(len(o)) * 7919 % 65521 for o in order])),
+        item_z_m=torch.zeros(sum(len(o) for o in order)),
+        item_detail=torch.zeros(sum(len(o) for o in order), dtype=torch.int32),
     )

@@ -74,7 +74,7 @@ class StraightRoad:
 def bare(scenery: Scenery) -> Scenery:
     """The same ground with nothing standing on it."""
     cells = torch.zeros_like(scenery.item_cell_first)
-    names = ("item_pose", "item_size_m", "item_model", "item_tint")
+    names = ("item_pose", "item_size_m", "item_model", "item_tint", "item_z_m", "item_detail")
     empty = {name: getattr(scenery, name)[:1] * 0 for name in names}
     return replace(scenery, item_cell_first=cells, item_first=torch.zeros_like(scenery.item_first), **empty)
 
@@ -113,6 +113,7 @@ def make_world(
         tick=torch.zeros(count, dtype=torch.int64),
         valid=torch.zeros(count, most, dtype=torch.bool),
         xy_world_m=torch.zeros(count, most, 2),
+        signal_phase=torch.zeros(count, 1, dtype=torch.int32),
     )
     assert isinstance(world, World) and isinstance(state, State)
     state.valid[:, 0] = True
