@@ -127,6 +127,10 @@ class LaneGraph:
     signal_first: torch.Tensor  # (M + 1,) int32 bounds of each map's groups of lights
     signal_plan_s: torch.Tensor  # (G, 4) cycle, start of green, green, yellow
     signal_junction: torch.Tensor  # (G,) int32 the group's junction in its map: groups of one share their clock
+    # Lights away from junctions: where on their lanes traffic stops for them
+    halt_first: torch.Tensor  # (L + 1,) int32
+    halt_m: torch.Tensor  # (H,) stop line from the lane's start, ascending within a lane
+    halt_group: torch.Tensor  # (H,) int32 group of lights within its map
     # Crosswalks
     crosswalk_first: torch.Tensor  # (M + 1,) int32
     crosswalk_world: torch.Tensor  # (C, 4) centre x, y and walking direction cos, sin

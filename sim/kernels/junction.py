@@ -13,7 +13,7 @@ import warp as wp
 
 from sim.kernels.lanes import Lanes
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
-from sim.kernels.signals import GREEN, RED
+from sim.kernels.signals import GREEN, PAST_LINE_M, RED, stopping_m
 
 wp.set_module_options({"enable_backward": False})
 
@@ -25,7 +25,6 @@ LIGHT = wp.constant(1)  # LaneControl
 STOP = wp.constant(2)
 STOOD_S = wp.constant(1.0)  # a full stop
 AT_LINE_M = wp.constant(4.0)
-PAST_LINE_M = wp.constant(0.5)  # with the nose this far over its line nobody stops for it any more
 DIVERGE_M = wp.constant(1.0)  # overlaps that begin this close to both lanes' starts: the lanes part here
 
 
@@ -238,8 +237,7 @@ def junction_gap(
         line_gap += lanes.stop_m[path[k_first]]
         if rule[0] == LIGHT:
             phase = signal_phase[b, rule[1]]
-            stops_within = wp.where(phase == RED, speed * speed / 16.0, speed * speed / 6.0)
-            if phase != GREEN and line_gap + PAST_LINE_M >= stops_within:
+            if phase != GREEN and line_gap + PAST_LINE_M >= stopping_m(phase, speed):
                 return wp.vec2(wp.min(stop, line_gap), 0.0)
         elif rule[0] == STOP and not i_committed and line_gap + PAST_LINE_M >= braking:
             if speed > 0.3 or waited < STOOD_S or line_gap > AT_LINE_M:

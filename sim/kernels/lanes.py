@@ -47,6 +47,10 @@ class Lanes:
     signal_first: wp.array(dtype=wp.int32)  # per map
     signal_plan_s: wp.array(dtype=wp.vec4)  # per group: cycle, start of green, green, yellow
     signal_junction: wp.array(dtype=wp.int32)  # per group
+    halts: int  # lights away from junctions there are in all
+    halt_first: wp.array(dtype=wp.int32)  # per lane: lights away from junctions
+    halt_m: wp.array(dtype=float)  # their stop lines from the lane's start
+    halt_group: wp.array(dtype=wp.int32)  # their groups within the map
     crosswalk_first: wp.array(dtype=wp.int32)  # per map
     crosswalk_world: wp.array(dtype=wp.vec4)  # centre, walking direction
     parking_first: wp.array(dtype=wp.int32)  # per map

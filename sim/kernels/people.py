@@ -18,6 +18,7 @@ SAFETY_S = wp.constant(1.5)
 BOLD_AFTER_S = wp.constant(15.0)  # then it is enough that drivers can brake comfortably
 CROSSWALK_WALK = wp.constant(1)  # `walk_style` of those who cross where drivers must let them; others have 0
 LIGHT = wp.constant(1)  # LaneControl
+HALT_REACH_M = wp.constant(25.0)
 GROUP_SIZE = wp.constant(3)
 GROUP_SHARE = wp.constant(0.15)
 BODY = wp.constant(1)  # `walk_hold`: a body bars the way, or one is coming
@@ -63,9 +64,13 @@ def lights_permit(
     dt: float,
     cross_count: wp.array2d(dtype=wp.int32),
     cross_lane: wp.array3d(dtype=wp.int32),
+    cross_s_m: wp.array3d(dtype=float),
     cross_at_m: wp.array3d(dtype=float),
 ) -> bool:
-    """Whether the lights of every lane of the walk, or of those it leads into, are red until the walker has left it."""
+    """Whether the lights of every lane of the walk, or of those it leads into, are red until the walker has left it.
+
+    Lights away from junctions count where the walk is at most HALT_REACH_M beyond their stop line.
+    """
     for c in range(cross_count[b, p]):
         lane = cross_lane[b, p, c]
         away = wp.where(back, position - cross_at_m[b, p, c], cross_at_m[b, p, c] - position)
@@ -73,6 +78,12 @@ def lights_permit(
         if lanes.control[lane][0] == LIGHT:
             if red_left_s(lanes, first_group + lanes.control[lane][1], seed, tick, dt) < leave_s:
                 return False
+        if lanes.halts > 0:
+            for h in range(lanes.halt_first[lane], lanes.halt_first[lane + 1]):
+                beyond = cross_s_m[b, p, c] - lanes.halt_m[h]
+                if beyond > 0.0 and beyond < HALT_REACH_M:
+                    if red_left_s(lanes, first_group + lanes.halt_group[h], seed, tick, dt) < leave_s:
+                        return False
         for q in range(lanes.successor_first[lane], lanes.successor_first[lane + 1]):
             rule = lanes.control[lanes.successor[q]]
             if rule[0] == LIGHT and red_left_s(lanes, first_group + rule[1], seed, tick, dt) < leave_s:
@@ -284,6 +295,7 @@ def walk(
                     dt,
                     cross_count,
                     cross_lane,
+                    cross_s_m,
                     cross_at_m,
                 )
             bold = wait < -BOLD_AFTER_S or walk_style[b, p] == CROSSWALK_WALK

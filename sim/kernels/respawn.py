@@ -7,6 +7,7 @@ from sim.kernels.lanes import Lanes, lane_pose, sample_at, sample_s, wrap_angle
 from sim.kernels.motion import draw_path, rail_pose
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 from sim.kernels.rng import PATH, RESPAWN, below, random_key
+from sim.kernels.signals import halt_gap
 from sim.kernels.spawn import cruise_mps, fits, may_use
 from sim.kernels.traffic import leader_on_path, next_entry
 
@@ -29,6 +30,7 @@ def settle_speeds(
     rank: wp.array2d(dtype=wp.int32),
     sorted_key: wp.array2d(dtype=wp.int64),
     entry: wp.array2d(dtype=wp.vec4),
+    signal_phase: wp.array2d(dtype=wp.int32),
     # State
     valid: wp.array2d(dtype=wp.bool),
     path_lane: wp.array2d(dtype=wp.vec4i),
@@ -62,6 +64,8 @@ def settle_speeds(
         to_junction = lanes.meta[path[0]][0] - lane_s_m[b, i] - front
         to_line = to_junction + lanes.stop_m[path[1]]
         gap = wp.min(gap, wp.where(to_line > 0.0, to_line, to_junction))
+    if lanes.halts > 0:
+        gap = wp.min(gap, halt_gap(lanes, b, i, lane_s_m[b, i], front, 0.0, 150.0, path_lane, path_valid, signal_phase))
     if gap < FAR_M:
         speed_mps[b, i] = wp.min(speed_mps[b, i], wp.sqrt(5.0 * wp.max(gap - 2.0, 0.1)))
 

@@ -1,4 +1,5 @@
-"""Lights: what each group shows, a pure function of the map's programme, the world's seed and the tick."""
+"""Lights: what each group shows, a pure function of the map's programme, the world's seed and the tick, and where one
+halts for lights away from junctions."""
 
 import warp as wp
 
@@ -10,6 +11,8 @@ wp.set_module_options({"enable_backward": False})
 RED = wp.constant(0)
 YELLOW = wp.constant(1)
 GREEN = wp.constant(2)
+NO_HALT_M = wp.constant(1.0e6)
+PAST_LINE_M = wp.constant(0.5)  # with the nose this far over its line nobody stops for it any more
 
 
 @wp.func
@@ -30,6 +33,41 @@ def phase_of(lanes: Lanes, group: int, time_s: float) -> int:
     if time_s < plan[2]:
         return GREEN
     return wp.where(time_s < plan[2] + plan[3], YELLOW, RED)
+
+
+@wp.func
+def stopping_m(phase: int, speed: float) -> float:
+    """From how close a driver still stops for yellow (comfortably) or red (hard)."""
+    return wp.where(phase == RED, speed * speed / 16.0, speed * speed / 6.0)
+
+
+@wp.func
+def halt_gap(
+    lanes: Lanes,
+    b: int,
+    me: int,
+    s: float,
+    front: float,
+    speed: float,
+    horizon_m: float,
+    path_lane: wp.array2d(dtype=wp.vec4i),
+    path_valid: wp.array3d(dtype=wp.bool),
+    signal_phase: wp.array2d(dtype=wp.int32),
+) -> float:
+    """Gap to the next light away from junctions on the planned lanes that is not green and that one can stop for."""
+    gap = float(NO_HALT_M)
+    offset = -s - front
+    path = path_lane[b, me]
+    for k in range(4):
+        if offset < horizon_m and (k == 0 or path_valid[b, me, k]):
+            for h in range(lanes.halt_first[path[k]], lanes.halt_first[path[k] + 1]):
+                to_line = offset + lanes.halt_m[h]
+                phase = signal_phase[b, lanes.halt_group[h]]
+                near = to_line > -PAST_LINE_M and to_line < horizon_m
+                if near and phase != GREEN and to_line + PAST_LINE_M >= stopping_m(phase, speed):
+                    gap = wp.min(gap, to_line)
+            offset += lanes.meta[path[k]][0]
+    return gap
 
 
 @wp.kernel

@@ -12,6 +12,7 @@ from sim.kernels.junction import FAR_M, junction_gap
 from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, lane_pose, lane_project, sample_at
 from sim.kernels.motion import BICYCLE
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
+from sim.kernels.signals import halt_gap
 
 wp.set_module_options({"enable_backward": False})
 
@@ -310,6 +311,11 @@ def plan_traffic(
         if brush < FAR_M and wait > STRANDED_AFTER_S and i > 0:
             valid[b, i] = False  # two that are too long for a bend met in it: one leaves and comes back elsewhere
         stop_gap = wp.min(junction[0], brush)
+        if lanes.halts > 0:
+            halt = halt_gap(
+                lanes, b, i, s, front, speed, 15.0 + speed + speed * speed / 4.0, path_lane, path_valid, signal_phase
+            )
+            stop_gap = wp.min(stop_gap, halt)
         stop = idm_follow(speed, stop_gap, 0.0, accel, decel, 0.5, STOP_GAP_M)
         if stop_gap < FAR_M:
             command = wp.min(command, idm_free(speed, desired, accel, decel) + stop)

@@ -31,6 +31,9 @@ _SAME = (
     "diverge_m",
     "signal_first",
     "signal_junction",
+    "halt_first",
+    "halt_m",
+    "halt_group",
     "crosswalk_first",
     "parking_first",
     "kerb_side",
@@ -100,6 +103,7 @@ def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Any, list[torch.Tens
             tensor = tensor.new_zeros(1, *tensor.shape[1:])
         kept.append(tensor.to(device).contiguous())
         setattr(packed, name, warp_view(kept[-1], name in vectors))
+    packed.halts = len(g.halt_m)
     packed.grid_cell_m = float(g.grid_cell_m)
     packed.edge_cell_m = float(g.edge_cell_m)
     wp_device = wp.device_from_torch(device)
