@@ -1,27 +1,30 @@
 """Triangle meshes of vehicles, people, trees, buildings and roadside furniture, built from a few profiles.
 
 Each mesh is authored in metres (x forward, y left, z up, standing on z = 0) and stored scaled into the unit box
-x, y in [-1/2, 1/2], z in [0, 1]: an instance's size then *is* its 3-D box, and labels stay exact. Every model has two
-levels of detail. A person has one model per phase of the stride; all phases share one scale.
+x, y in [-1/2, 1/2], z in [0, 1]: an instance's size then *is* its 3-D box, and labels stay exact. Every model has three
+levels of detail: near, middle and far. A person has one model per phase of the stride and one that stands; all of a
+body's share one scale.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
-from sim.meshes import roadside, two_wheelers, vehicles
+from sim.meshes import people, roadside, two_wheelers, vehicles
+from sim.meshes.people import POSES
 from sim.meshes.sculpt import Mesh, corner_normals
-from sim.meshes.vehicles import WALK_PHASES
 from sim.types import Semantic
 
-LEVELS = 2
+LEVELS = 3
+STEEPEST = 400.0  # normals of thinner triangles than this change by so much per box that they are taken as flat
 STRIDE_M = 1.5  # both steps of a walking cycle
 
 
 class Model(IntEnum):
-    """The models of the library; `Model.PERSON` is the first of WALK_PHASES."""
+    """The models of the library; a name followed by a gap stands for that many variants or poses."""
 
     SALOON = 0
     HATCHBACK = 1
@@ -29,7 +32,6 @@ class Model(IntEnum):
     VAN = 3
     TRUCK = 4
     BUS = 5
-    PERSON = 6
     BROADLEAF = 14
     CONIFER = 15
     POPLAR = 16
@@ -42,10 +44,24 @@ class Model(IntEnum):
     DELINEATOR = 23
     BICYCLE = 24
     MOTORCYCLE = 25
+    PERSON = 100  # + POSES * body + phase; the last pose of a body stands
 
 
-MODELS = 26
-_SEMANTIC = {
+Maker = Callable[[int], Mesh]
+_ROADSIDE: dict[int, Maker] = {
+    Model.BROADLEAF: roadside.broadleaf,
+    Model.CONIFER: roadside.conifer,
+    Model.POPLAR: roadside.poplar,
+    Model.BUSH: roadside.bush,
+    Model.BLOCK: roadside.block,
+    Model.GABLED: functools.partial(roadside.roofed, 5.0),
+    Model.HIPPED: functools.partial(roadside.roofed, 2.0),
+    Model.LAMP_POST: roadside.lamp_post,
+    Model.GUARD_RAIL: roadside.guard_rail,
+    Model.DELINEATOR: roadside.delineator,
+}
+MODELS = 400
+_SEMANTIC: dict[int, Semantic] = {
     Model.BROADLEAF: Semantic.VEGETATION,
     Model.CONIFER: Semantic.VEGETATION,
     Model.POPLAR: Semantic.VEGETATION,
@@ -61,10 +77,17 @@ _SEMANTIC = {
 
 @dataclass(frozen=True)
 class MeshLibrary:
-    """All models, flat: `count[model, level]` triangles from `first[model, level]` on."""
+    """All models, flat: `count[model, level]` triangles from `first[model, level]` on; gaps have none.
+
+    The direction of a surface at a point p of the unit box is `base + bend p`, divided by the instance's size.
+    """
 
     corner: np.ndarray  # (T, 3, 3) float32 in the unit box
     normal: np.ndarray  # (T, 3, 3) float32 corner normals of the unit box; divide by the size to get the real direction
+    plane: np.ndarray  # (T, 4) float32 normal n and n . p of the triangle's points p
+    bend: np.ndarray  # (T, 3, 3) float32
+    base: np.ndarray  # (T, 3) float32
+    anchor: np.ndarray  # (T, 3) float32 what a triangle's pattern is drawn about
     material: np.ndarray  # (T,) int32
     first: np.ndarray  # (MODELS, LEVELS) int32
     count: np.ndarray  # (MODELS, LEVELS) int32
@@ -72,66 +95,68 @@ class MeshLibrary:
 
 
 @functools.cache
+def makers() -> dict[int, Maker]:
+    """Who builds each model at a level of detail, in metres."""
+    made = dict(_ROADSIDE)
+    made |= dict(vehicles.MAKERS)
+    made |= dict(two_wheelers.MAKERS)
+    for pose in range(people.BODIES * POSES):
+        made[Model.PERSON + pose] = functools.partial(people.person, pose // POSES, pose % POSES)
+    return made
+
+
+@functools.cache
 def build_mesh(model: int, level: int) -> Mesh:
-    """The mesh of a `Model` (or Model.PERSON + phase) at a level of detail, in metres."""
-    if Model.PERSON <= model < Model.PERSON + WALK_PHASES:
-        return vehicles.person(model - Model.PERSON, level)
-    makers = {
-        Model.SALOON: lambda: vehicles.car(vehicles.SALOON, (1.42, -1.38), 0.33, level),
-        Model.HATCHBACK: lambda: vehicles.car(vehicles.HATCHBACK, (1.28, -1.27), 0.31, level),
-        Model.SUV: lambda: vehicles.car(vehicles.SUV, (1.40, -1.38), 0.37, level),
-        Model.VAN: lambda: vehicles.car(vehicles.VAN, (1.60, -1.60), 0.35, level),
-        Model.TRUCK: lambda: vehicles.truck(level),
-        Model.BUS: lambda: vehicles.bus(level),
-        Model.BROADLEAF: lambda: roadside.broadleaf(level),
-        Model.CONIFER: lambda: roadside.conifer(level),
-        Model.POPLAR: lambda: roadside.poplar(level),
-        Model.BUSH: lambda: roadside.bush(level),
-        Model.BLOCK: lambda: roadside.block(level),
-        Model.GABLED: lambda: roadside.roofed(5.0, level),
-        Model.HIPPED: lambda: roadside.roofed(2.0, level),
-        Model.LAMP_POST: lambda: roadside.lamp_post(level),
-        Model.GUARD_RAIL: lambda: roadside.guard_rail(level),
-        Model.DELINEATOR: lambda: roadside.delineator(level),
-        Model.BICYCLE: lambda: two_wheelers.bicycle(level),
-        Model.MOTORCYCLE: lambda: two_wheelers.motorcycle(level),
-    }
-    return makers[Model(model)]()
+    """The mesh of a model at a level of detail, in metres."""
+    return makers()[model](level)
 
 
-def _unit_box(meshes: list[Mesh], shared: list[Mesh]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Corners and normals of `meshes` scaled so that `shared` together fill the unit box."""
-    points = np.concatenate([m.corners_m.reshape(-1, 3) for m in shared])
+def _box_of(model: int, level: int) -> tuple[np.ndarray, np.ndarray]:
+    """Foot of the middle, and extent, of what fills the unit box: the mesh, or all poses of a person's body."""
+    sharing = [model]
+    if Model.PERSON <= model < Model.PERSON + people.BODIES * POSES:
+        first = model - (model - Model.PERSON) % POSES
+        sharing = list(range(first, first + POSES))
+    points = np.concatenate([build_mesh(m, level).corners_m.reshape(-1, 3) for m in sharing])
     low, high = points.min(axis=0), points.max(axis=0)
-    middle, extent = 0.5 * (low + high), high - low
-    middle[2], shift = low[2], np.zeros(3)
-    scaled = [((m.corners_m - middle) / extent + shift, corner_normals(m.corners_m) * extent) for m in meshes]
-    return scaled
+    return np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), low[2]]), high - low
+
+
+def _fields(corner: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Planes (T, 4) of triangles, and the affine fields `bend` and `base` that their corner normals (T, 3, 3) span."""
+    edge = np.roll(corner, 1, axis=1) - np.roll(corner, -1, axis=1)  # opposite to each corner
+    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    area = np.linalg.norm(face, axis=1)
+    unit = face / area[:, None]
+    rise = np.cross(unit[:, None], edge) / area[:, None, None]  # gradients of the barycentric coordinates
+    bend = np.einsum("tci,tcj->tij", normal, rise)
+    thin = np.abs(bend).max(axis=(1, 2)) > STEEPEST
+    bend[thin] = 0.0
+    base = normal[:, 0] - np.einsum("tij,tj->ti", bend, corner[:, 0])
+    base[thin] = normal[thin].mean(axis=1)
+    plane = np.concatenate([unit, np.einsum("ti,ti->t", unit, corner[:, 0])[:, None]], axis=1)
+    return plane, bend, base
 
 
 @functools.cache
 def mesh_library() -> MeshLibrary:
     """Build all models at all levels."""
-    corners, normals, material = [], [], []
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in ("corner", "normal", "anchor", "material")}
     first, count = (np.zeros((MODELS, LEVELS), np.int32) for _ in range(2))
     total = 0
-    persons = range(Model.PERSON, Model.PERSON + WALK_PHASES)
-    for model in range(MODELS):
+    for model in sorted(makers()):
         for level in range(LEVELS):
             mesh = build_mesh(model, level)
-            shared = [build_mesh(p, level) for p in persons] if model in persons else [mesh]
-            corner, normal = _unit_box([mesh], shared)[0]
-            corners.append(corner)
-            normals.append(normal)
-            material.append(mesh.material)
-            first[model, level], count[model, level] = total, len(corner)
-            total += len(corner)
-    semantic = np.array([int(_SEMANTIC.get(m, 0)) for m in range(MODELS)], np.int32)  # type: ignore[call-overload]
-    return MeshLibrary(
-        np.concatenate(corners).astype(np.float32),
-        np.concatenate(normals).astype(np.float32),
-        np.concatenate(material).astype(np.int32),
-        first,
-        count,
-        semantic,
-    )
+            foot, extent = _box_of(model, level)
+            rows["corner"].append((mesh.corners_m - foot) / extent)
+            rows["normal"].append(corner_normals(mesh.corners_m) * extent)
+            anchor = np.zeros((len(mesh.material), 3)) if mesh.anchor_m is None else mesh.anchor_m
+            rows["anchor"].append((anchor - foot) / extent)
+            rows["material"].append(mesh.material)
+            first[model, level], count[model, level] = total, len(mesh.material)
+            total += len(mesh.material)
+    tables = {name: np.concatenate(parts) for name, parts in rows.items()}
+    tables["plane"], tables["bend"], tables["base"] = _fields(tables["corner"], tables["normal"])
+    semantic = np.array([int(_SEMANTIC.get(m, 0)) for m in range(MODELS)], np.int32)
+    exact = {name: table.astype(np.int32 if name == "material" else np.float32) for name, table in tables.items()}
+    return MeshLibrary(**exact, first=first, count=count, semantic=semantic)

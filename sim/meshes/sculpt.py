@@ -33,14 +33,69 @@ class Material(IntEnum):
     METAL = 18
     LANTERN = 19
     REFLECTOR = 20
+    # Beside the road: 40 and up, coloured by `render_kernels.facades`
+    SHOP = 40
+    WALL_ABOVE = 41  # facade over a shop, whose storeys start at 4 m
+    BLIND_WALL = 42
+    CURTAIN_WALL = 43  # glass of offices
+    SHEET = 44  # ribbed metal of halls
+    STONE = 45  # cornices, sills, balconies, steps
+    DOOR = 46
+    AWNING = 47
+    WOOD = 48
+    HEDGE = 49
+    SIGN_FACE = 50
+    SIGN_BACK = 51
+    SIGNAL_RED = 52
+    SIGNAL_YELLOW = 53
+    SIGNAL_GREEN = 54
+    HOUSING = 55  # of signal heads
+    WALK_RED = 56
+    WALK_GREEN = 57
+    STRIPES = 58  # red and white
+    ORANGE = 59
+    POSTER = 60
+    PLASTIC = 61
+    BOX_YELLOW = 62
+    PANEL = 63  # of noise barriers
+    PANE = 64  # thin glass of shelters
+    BRICK = 65
+    FAR_WOOD = 66
+    FAR_TOWN = 67
+    BIRCH_BARK = 68
+    TUFT = 69
+    # Riders: what labels may call RIDER lies between RIDER_SKIN and RIDER_SHOE
+    RIDER_SKIN = 21
+    RIDER_HELMET = 22
+    RIDER_SHIRT = 23
+    RIDER_TROUSERS = 24
+    RIDER_SHOE = 25
+    GRILLE = 26
+    WHEEL = 27  # a wheel's face; anchor: its hub
+    BLACK = 28  # plastic
+    CHROME = 29
+    INDICATOR = 30
+    SHOE = 31
+    BAG = 32
+    FACE = 33  # skin; anchor: the middle of the head
+    LIVERY = 34  # second colour of buses and lorries
+    CURTAIN = 35  # tarpaulin of a trailer
+    TANK = 36
+    INTERIOR = 37
+    DISPLAY = 38  # destination of a bus; anchor: its middle
+    NUMBER_PLATE = 39  # anchor: its middle
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles in metres: corners (T, 3, 3) counter-clockwise seen from outside, materials (T,)."""
+    """Triangles in metres: corners (T, 3, 3) counter-clockwise seen from outside, materials (T,).
+
+    `anchor_m` (T, 3), zero if not given, is the point that a triangle's pattern is drawn about (a wheel's hub).
+    """
 
     corners_m: np.ndarray
     material: np.ndarray
+    anchor_m: np.ndarray | None = None
 
 
 class Sculptor:
@@ -49,18 +104,31 @@ class Sculptor:
     def __init__(self) -> None:
         self._corners: list[np.ndarray] = []
         self._material: list[np.ndarray] = []
+        self._anchor: list[np.ndarray] = []
 
-    def add(self, corners_m: np.ndarray, material: Material | np.ndarray) -> None:
-        """Triangles (T, 3, 3); those without area are dropped."""
+    def add(
+        self, corners_m: np.ndarray, material: Material | np.ndarray, anchor_m: tuple | np.ndarray = (0.0, 0.0, 0.0)
+    ) -> None:
+        """Triangles (T, 3, 3) whose patterns are drawn about `anchor_m`; those without area are dropped."""
         corners_m = np.asarray(corners_m, dtype=np.float64).reshape(-1, 3, 3)
         area = np.linalg.norm(np.cross(corners_m[:, 1] - corners_m[:, 0], corners_m[:, 2] - corners_m[:, 0]), axis=1)
         materials = np.broadcast_to(np.asarray(material, dtype=np.int32), len(corners_m))
         self._corners.append(corners_m[area > 1e-7])
         self._material.append(materials[area > 1e-7])
+        self._anchor.append(np.broadcast_to(np.asarray(anchor_m, dtype=np.float64), (len(corners_m), 3))[area > 1e-7])
 
     def quad(self, a: tuple, b: tuple, c: tuple, d: tuple, material: Material) -> None:
-        """A flat quad, counter-clockwise seen from outside."""
-        self.add(np.array([[a, b, c], [a, c, d]]), material)
+        """A flat quad, counter-clockwise seen from outside; patterns are drawn about its middle."""
+        self.add(np.array([[a, b, c], [a, c, d]]), material, np.mean([a, b, c, d], axis=0))
+
+    def grid(self, points: np.ndarray, material: np.ndarray) -> None:
+        """Quads between points (R, C, 3); from outside, columns run to the right of rows. `material` (R - 1, C - 1)."""
+        a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]
+        quads = np.stack([np.stack([a, b, c], 2), np.stack([a, c, d], 2)], 2)
+        middle = 0.25 * (a + b + c + d)
+        self.add(
+            quads.reshape(-1, 3, 3), np.repeat(material.reshape(-1), 2), np.repeat(middle.reshape(-1, 3), 2, axis=0)
+        )
 
     def box(self, low: tuple, high: tuple, material: Material) -> None:
         """An axis-aligned box from its lowest to its highest corner."""
@@ -101,21 +169,26 @@ class Sculptor:
         self.cap(rings[0][::-1], material)
 
     def mesh(self) -> Mesh:
-        return Mesh(np.concatenate(self._corners), np.concatenate(self._material))
+        return Mesh(np.concatenate(self._corners), np.concatenate(self._material), np.concatenate(self._anchor))
 
 
 def corner_normals(corners_m: np.ndarray) -> np.ndarray:
     """Unit normals (T, 3, 3): a corner averages the faces around its point that lie within the smoothing angle."""
     face = np.cross(corners_m[:, 1] - corners_m[:, 0], corners_m[:, 2] - corners_m[:, 0])
     unit = face / np.linalg.norm(face, axis=1, keepdims=True)
-    points, owner = np.unique(np.round(corners_m.reshape(-1, 3), 4), axis=0, return_inverse=True)
-    owner = owner.reshape(-1)
-    triangle = np.repeat(np.arange(len(corners_m)), 3)
-    normals = np.repeat(unit, 3, axis=0)
-    for point in range(len(points)):
-        at = np.flatnonzero(owner == point)
-        near = unit[triangle[at]] @ unit[triangle[at]].T > SMOOTH_COS
-        normals[at] = near @ face[triangle[at]]
+    keys = np.rint(corners_m.reshape(-1, 3) * 1e4).astype(np.int64) + (1 << 20)
+    keys = (keys[:, 0] << 42) | (keys[:, 1] << 21) | keys[:, 2]
+    order = np.argsort(keys, kind="stable")
+    _, start, count = np.unique(keys[order], return_index=True, return_counts=True)
+    # All pairs of corners at the same point: the k-th corner of a group with each of its members.
+    size = np.repeat(count, count)
+    one = np.repeat(order, size)
+    shift = np.arange(len(one)) - np.repeat(np.cumsum(size) - size, size)
+    other = order[np.repeat(np.repeat(start, count), size) + shift]
+    near = np.einsum("pi,pi->p", unit[one // 3], unit[other // 3]) > SMOOTH_COS
+    normals = np.stack(
+        [np.bincount(one[near], face[other[near] // 3, k], minlength=3 * len(face)) for k in range(3)], axis=1
+    )
     return (normals / np.linalg.norm(normals, axis=1, keepdims=True)).reshape(-1, 3, 3)
 
 

@@ -107,3 +107,6 @@ def motorcycle(level: int) -> Mesh:
     sculptor.add(blob((0.05, 0.0, 1.46), (0.145, 0.125, 0.15), 0 if level else 1, 0.0, None), Material.PAINT)
     sculptor.box((0.13, -0.09, 1.43), (0.20, 0.09, 1.51), Material.GLASS)
     return sculptor.mesh()
+
+
+MAKERS = {24: bicycle, 25: motorcycle}
