@@ -2,6 +2,7 @@
 
 import warp as wp
 
+from sim.render_kernels.terrain import Ground, ground_distances
 from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Meshes, Statics, Views
 
 wp.set_module_options({"enable_backward": False})
@@ -10,50 +11,6 @@ ROAD = wp.constant(7)
 SIDEWALK = wp.constant(8)
 TERRAIN = wp.constant(22)
 SKY = wp.constant(23)
-GROUND_UNIT_M = wp.constant(1.0 / 2048.0)  # of the packed signed distances
-
-
-@wp.struct
-class Ground:
-    cell_m: wp.float32
-    origin: wp.array(dtype=wp.vec2)
-    shape: wp.array(dtype=wp.vec2i)
-    first: wp.array(dtype=wp.int32)
-    distance: wp.array(dtype=wp.int32)  # carriageway in the upper, sidewalk in the lower 16 bits, signed
-    mark_cell_m: wp.float32
-    mark_origin: wp.array(dtype=wp.vec2)
-    mark_shape: wp.array(dtype=wp.vec2i)
-    mark_grid_first: wp.array(dtype=wp.int32)
-    mark_first: wp.array(dtype=wp.int32)
-    mark_item: wp.array(dtype=wp.int32)
-    mark_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
-    mark_shape_m: wp.array(dtype=wp.vec4)  # length, width, distance along at its start, period
-    mark_paint: wp.array(dtype=wp.vec2)  # dash length, colour
-
-
-@wp.func
-def ground_distances(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
-    """Signed distances to the edges of carriageway and sidewalk in metres, inside positive; -8 off the map."""
-    origin = ground.origin[scene]
-    shape = ground.shape[scene]
-    gx = (x - origin[0]) / ground.cell_m
-    gy = (y - origin[1]) / ground.cell_m
-    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0] - 1) or gy >= float(shape[1] - 1):
-        return wp.vec2(-8.0, -8.0)
-    column = int(gx)
-    row = int(gy)
-    fx = gx - float(column)
-    fy = gy - float(row)
-    at = ground.first[scene] + row * shape[0] + column
-    a = ground.distance[at]
-    b = ground.distance[at + 1]
-    c = ground.distance[at + shape[0]]
-    d = ground.distance[at + shape[0] + 1]
-    road = (float(a >> 16) * (1.0 - fx) + float(b >> 16) * fx) * (1.0 - fy)
-    road += (float(c >> 16) * (1.0 - fx) + float(d >> 16) * fx) * fy
-    side = (float((a << 16) >> 16) * (1.0 - fx) + float((b << 16) >> 16) * fx) * (1.0 - fy)
-    side += (float((c << 16) >> 16) * (1.0 - fx) + float((d << 16) >> 16) * fx) * fy
-    return wp.vec2(road * GROUND_UNIT_M, side * GROUND_UNIT_M)
 
 
 @wp.kernel

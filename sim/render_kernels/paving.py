@@ -3,7 +3,7 @@
 import warp as wp
 
 from sim.render_kernels.appearance import Images, hashed, log2_of, mix, sample
-from sim.render_kernels.labels import Ground, ground_distances
+from sim.render_kernels.terrain import Ground, ground_distances
 
 wp.set_module_options({"enable_backward": False})
 

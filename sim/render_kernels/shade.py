@@ -6,9 +6,9 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 import warp as wp
 
 from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
-from sim.render_kernels.labels import Ground
 from sim.render_kernels.paving import ground_at
 from sim.render_kernels.surface import mesh_at
+from sim.render_kernels.terrain import Ground
 from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshes, Statics, Views, turned
 
 wp.set_module_options({"enable_backward": False})

@@ -17,7 +17,7 @@ import warp as wp
 
 from sim.meshes.library import mesh_library
 from sim.painting.textures import Textures
-from sim.render_kernels import appearance, labels, raster, shade, view
+from sim.render_kernels import appearance, labels, raster, shade, terrain, view
 from sim.rendering.scenery import Scenery
 from sim.rendering.weather import WEATHER_FLOATS, Weather
 from sim.types import (
@@ -316,12 +316,17 @@ class Renderer:
         result.map_first = self._constant(scenery.item_first)
         return result
 
-    def _ground_struct(self) -> Any:  # labels.Ground
-        scenery, result = self._scenery, labels.Ground()
+    def _ground_struct(self) -> Any:  # terrain.Ground
+        scenery, result = self._scenery, terrain.Ground()
         result.cell_m = scenery.ground_cell_m
         result.origin = self._constant(scenery.ground_origin_world_m, wp.vec2)
         result.shape = self._constant(scenery.ground_shape, wp.vec2i)
         result.first, result.distance = self._constant(scenery.ground_first), self._constant(scenery.ground_distance)
+        result.flat, result.height_cell_m = self._constant(scenery.ground_flat), self._constant(scenery.height_cell_m)
+        result.height_origin = self._constant(scenery.height_origin_world_m, wp.vec2)
+        result.height_shape = self._constant(scenery.height_shape, wp.vec2i)
+        result.height_first, result.height_m = self._constant(scenery.height_first), self._constant(scenery.height_m)
+        result.height_top_m = self._constant(scenery.height_top_m)
         result.mark_cell_m = scenery.mark_cell_m
         result.mark_origin = self._constant(scenery.mark_origin_world_m, wp.vec2)
         result.mark_shape = self._constant(scenery.mark_shape, wp.vec2i)

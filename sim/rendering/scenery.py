@@ -19,6 +19,7 @@ from sim.rendering.ground import (
     rasterise_markings,
 )
 from sim.rendering.planting import Items, plant
+from sim.rendering.terrain import HeightRaster, raise_ground
 
 ITEM_CELL_M = 32.0
 
@@ -42,6 +43,14 @@ class Scenery:
     ground_shape: torch.Tensor  # (M, 2) int32 columns, rows
     ground_first: torch.Tensor  # (M,) int32
     ground_distance: torch.Tensor  # flat int32, row-major
+    # Heights: bilinear between nodes; flat maps (1) have height 0 everywhere
+    ground_flat: torch.Tensor  # (M,) int32
+    height_cell_m: torch.Tensor  # (M,)
+    height_origin_world_m: torch.Tensor  # (M, 2)
+    height_shape: torch.Tensor  # (M, 2) int32 columns, rows
+    height_first: torch.Tensor  # (M,) int32
+    height_top_m: torch.Tensor  # (M,) the largest
+    height_m: torch.Tensor  # flat, row-major
     # Painted lines, and a grid of cells that list those near
     mark_cell_m: float
     mark_origin_world_m: torch.Tensor  # (M, 2)
@@ -77,6 +86,7 @@ class _Map:
     """One map's parts before they are put behind the others'."""
 
     ground: GroundRaster
+    heights: HeightRaster
     marks: MarkingRaster
     items: Items
 
@@ -93,7 +103,8 @@ def build_scenery(networks: Sequence[Network], seed: int) -> Scenery:
         strips = network.strips(1.0)
         ground = rasterise_ground(strips)
         rng = np.random.default_rng([seed & 0x7FFFFFFF, zlib.crc32(network.name.encode())])
-        maps.append(_Map(ground, rasterise_markings(network.markings(1.0)), plant(strips, ground, rng)))
+        heights = raise_ground(strips, np.random.default_rng([seed & 0x7FFFFFFF, zlib.crc32(network.name.encode()), 2]))
+        maps.append(_Map(ground, heights, rasterise_markings(network.markings(1.0)), plant(strips, ground, rng)))
     return _joined(maps)
 
 
@@ -120,6 +131,20 @@ def _item_grid(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return origin, shape, first, np.argsort(cell, kind="stable")
 
 
+def _heights(rasters: list[HeightRaster]) -> dict[str, torch.Tensor]:
+    """The fields of `Scenery` that hold the heights of all maps."""
+    float32, int32 = torch.float32, torch.int32
+    return {
+        "ground_flat": torch.tensor([r.flat for r in rasters], dtype=int32),
+        "height_cell_m": torch.tensor([r.cell_m for r in rasters], dtype=float32),
+        "height_origin_world_m": torch.tensor(np.stack([r.origin_world_m for r in rasters]), dtype=float32),
+        "height_shape": torch.tensor([r.height_m.shape[::-1] for r in rasters], dtype=int32),
+        "height_first": torch.tensor(_starts([r.height_m.size for r in rasters])[:-1], dtype=int32),
+        "height_top_m": torch.tensor([float(r.height_m.max()) for r in rasters], dtype=float32),
+        "height_m": torch.from_numpy(np.concatenate([r.height_m.reshape(-1) for r in rasters])),
+    }
+
+
 def _joined(maps: list[_Map]) -> Scenery:
     def tensor(rows: object, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.as_tensor(np.asarray(rows), dtype=dtype).contiguous()
@@ -139,6 +164,7 @@ def _joined(maps: list[_Map]) -> Scenery:
         ground_shape=int32([m.ground.road_m.shape[::-1] for m in maps]),
         ground_first=int32(_starts([m.ground.road_m.size for m in maps])[:-1]),
         ground_distance=int32(np.concatenate([m.ground.packed().reshape(-1) for m in maps])),
+        **_heights([m.heights for m in maps]),
         mark_cell_m=MARK_CELL_M,
         mark_origin_world_m=tensor([m.origin_world_m for m in marks]),
         mark_shape=int32([m.shape for m in marks]),

@@ -335,6 +335,8 @@ class LaneStrip:
     width_m: Floats  # (n,)
     left_xy_world_m: Floats  # (n, 2) left of travel
     right_xy_world_m: Floats  # (n, 2)
+    left_z_world_m: Floats  # (n,) of the road's surface, on which kerbs raise some lanes
+    right_z_world_m: Floats  # (n,)
 
 
 @dataclass(frozen=True)
@@ -415,20 +417,22 @@ def _side_strips(road: Road, index: int, ids: list[int], s: Floats) -> Iterator[
     """The strips of one side of a section, from the inside out, sharing one evaluation of the reference line."""
     section, at = road.sections[index], road.stations(_inside(s))
     inner, inner_slope = road.lane_offset.at(at.s_m)
-    inner_xy = at.xy(inner)
+    inner_xy, inner_z = at.xy(inner), at.z(inner)
     for id in ids:
         lane = section.lanes[id]
         outer, outer_slope = _outer_border(lane, (1 if id > 0 else -1), at.s_m - section.s_m, inner, inner_slope)
-        outer_xy = at.xy(outer)
+        outer_xy, outer_z = at.xy(outer), at.z(outer)
         xyz, yaw, width, _ = road._lane(index, id, at, inner, inner_slope, outer, outer_slope)
         order = slice(None) if road.forward(id) else slice(None, None, -1)
         # In right-hand traffic every lane has the road's middle on its left; in left-hand traffic on its right.
-        left, right = (inner_xy, outer_xy) if road.right_hand else (outer_xy, inner_xy)
+        inside, outside = (inner_xy, inner_z), (outer_xy, outer_z)
+        left, right = (inside, outside) if road.right_hand else (outside, inside)
         yield LaneStrip(
             road.id, index, id, lane.kind, road.junction,
-            s[order], xyz[order], yaw[order], width[order], left[order], right[order],
+            s[order], xyz[order], yaw[order], width[order], left[0][order], right[0][order],
+            left[1][order], right[1][order],
         )  # fmt: skip
-        inner, inner_slope, inner_xy = outer, outer_slope, outer_xy
+        inner, inner_slope, inner_xy, inner_z = outer, outer_slope, outer_xy, outer_z
 
 
 def _road_markings(road: Road, step_m: float) -> Iterator[Marking]:

@@ -11,7 +11,7 @@ from tiny_scene import BARE, SCENERY, TEXTURES, Actor, make_world, nobody, shoot
 from configs.schema import CameraConfig
 from sim.meshes.library import Model
 from sim.painting.textures import Textures, procedural_textures
-from sim.render_kernels import appearance, labels, paving, shade
+from sim.render_kernels import appearance, paving, shade, terrain
 from sim.rendering.camera import camera_from_config
 from sim.rendering.render import Renderer, _linear, _mip_chain, _srgb_curve
 from sim.rendering.weather import NAMES, weather_by_name
@@ -21,7 +21,7 @@ from sim.types import ActorKind
 @wp.kernel
 def cover_points(
     # In
-    ground: labels.Ground,
+    ground: terrain.Ground,
     point: wp.array(dtype=wp.vec2),
     across: wp.vec2,
     along: wp.vec2,

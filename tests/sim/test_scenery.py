@@ -31,6 +31,12 @@ class StraightLane:
         x = np.arange(0.0, self.length_m + 1.0)
         return np.column_stack([x, np.full_like(x, self.right_y)])
 
+    @property
+    def left_z_world_m(self) -> np.ndarray:
+        return np.zeros(len(self.left_xy_world_m))
+
+    right_z_world_m = left_z_world_m
+
 
 @dataclass
 class Line:

@@ -44,6 +44,12 @@ class Lane:
         x = np.arange(-40.0, 401.0)
         return np.column_stack([x, np.full_like(x, self.right_y)])
 
+    @property
+    def left_z_world_m(self) -> np.ndarray:
+        return np.zeros(len(self.left_xy_world_m))
+
+    right_z_world_m = left_z_world_m
+
 
 @dataclass
 class Line:

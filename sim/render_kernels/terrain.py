@@ -1,0 +1,160 @@
+"""The ground's shape: signed distances to the edges of what is paved, heights, and where a ray meets it."""
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False})
+
+GROUND_UNIT_M = wp.constant(1.0 / 2048.0)  # of the packed signed distances
+FAR_M = wp.constant(1500.0)  # no ground is seen beyond, but on flat maps
+BEND_1PM = wp.constant(0.006)  # curvature that land is expected to stay below
+MOST_STEPS = wp.constant(48)
+SECANTS = wp.constant(4)
+
+
+@wp.struct
+class Ground:
+    cell_m: wp.float32
+    origin: wp.array(dtype=wp.vec2)
+    shape: wp.array(dtype=wp.vec2i)
+    first: wp.array(dtype=wp.int32)
+    distance: wp.array(dtype=wp.int32)  # carriageway in the upper, sidewalk in the lower 16 bits, signed
+    flat: wp.array(dtype=wp.int32)  # per map: 1 where all heights are 0
+    height_cell_m: wp.array(dtype=wp.float32)
+    height_origin: wp.array(dtype=wp.vec2)
+    height_shape: wp.array(dtype=wp.vec2i)
+    height_first: wp.array(dtype=wp.int32)
+    height_top_m: wp.array(dtype=wp.float32)
+    height_m: wp.array(dtype=wp.float32)
+    mark_cell_m: wp.float32
+    mark_origin: wp.array(dtype=wp.vec2)
+    mark_shape: wp.array(dtype=wp.vec2i)
+    mark_grid_first: wp.array(dtype=wp.int32)
+    mark_first: wp.array(dtype=wp.int32)
+    mark_item: wp.array(dtype=wp.int32)
+    mark_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
+    mark_shape_m: wp.array(dtype=wp.vec4)  # length, width, distance along at its start, period
+    mark_paint: wp.array(dtype=wp.vec2)  # dash length, colour
+
+
+@wp.func
+def ground_distances(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+    """Signed distances to the edges of carriageway and sidewalk in metres, inside positive; -8 off the map."""
+    origin = ground.origin[scene]
+    shape = ground.shape[scene]
+    gx = (x - origin[0]) / ground.cell_m
+    gy = (y - origin[1]) / ground.cell_m
+    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0] - 1) or gy >= float(shape[1] - 1):
+        return wp.vec2(-8.0, -8.0)
+    column = int(gx)
+    row = int(gy)
+    fx = gx - float(column)
+    fy = gy - float(row)
+    at = ground.first[scene] + row * shape[0] + column
+    a = ground.distance[at]
+    b = ground.distance[at + 1]
+    c = ground.distance[at + shape[0]]
+    d = ground.distance[at + shape[0] + 1]
+    road = (float(a >> 16) * (1.0 - fx) + float(b >> 16) * fx) * (1.0 - fy)
+    road += (float(c >> 16) * (1.0 - fx) + float(d >> 16) * fx) * fy
+    side = (float((a << 16) >> 16) * (1.0 - fx) + float((b << 16) >> 16) * fx) * (1.0 - fy)
+    side += (float((c << 16) >> 16) * (1.0 - fx) + float((d << 16) >> 16) * fx) * fy
+    return wp.vec2(road * GROUND_UNIT_M, side * GROUND_UNIT_M)
+
+
+@wp.func
+def surface_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+    """Height and its slopes along x and y, bilinear between nodes; the raster's edge goes on beyond it."""
+    origin = ground.height_origin[scene]
+    shape = ground.height_shape[scene]
+    scale = 1.0 / ground.height_cell_m[scene]
+    gx = wp.clamp((x - origin[0]) * scale, 0.0, float(shape[0]) - 1.001)
+    gy = wp.clamp((y - origin[1]) * scale, 0.0, float(shape[1]) - 1.001)
+    column = int(gx)
+    row = int(gy)
+    fx = gx - float(column)
+    fy = gy - float(row)
+    at = ground.height_first[scene] + row * shape[0] + column
+    a = ground.height_m[at]
+    b = ground.height_m[at + 1] - a
+    c = ground.height_m[at + shape[0]]
+    d = ground.height_m[at + shape[0] + 1] - c
+    low = a + b * fx
+    return wp.vec3(low + (c + d * fx - low) * fy, (b + (d - b) * fy) * scale, (c - a + (d - b) * fx) * scale)
+
+
+@wp.func
+def height_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> wp.float32:
+    """Height of the ground in metres."""
+    if ground.flat[scene] == 1:
+        return 0.0
+    return surface_at(ground, scene, x, y)[0]
+
+
+@wp.func
+def normal_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """Upward unit normal, from heights one cell to each side, which smooths over the cells' edges."""
+    if ground.flat[scene] == 1:
+        return wp.vec3(0.0, 0.0, 1.0)
+    cell = ground.height_cell_m[scene]
+    east = surface_at(ground, scene, x + cell, y)[0] - surface_at(ground, scene, x - cell, y)[0]
+    north = surface_at(ground, scene, x, y + cell)[0] - surface_at(ground, scene, x, y - cell)[0]
+    return wp.normalize(wp.vec3(-east, -north, 2.0 * cell))
+
+
+@wp.func
+def hit(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3) -> wp.float32:
+    """Where a ray first meets the ground, in units of `toward`; 0 or less where it does not.
+
+    On land that is not flat each step goes as far as ground of the local slope that bends up by BEND_1PM could allow,
+    so it is long over level land; a bracket that it ends in is narrowed by secants (Illinois).
+    """
+    if ground.flat[scene] == 1:
+        if toward[2] < -1.0e-6:
+            return -eye[2] / toward[2]
+        return 0.0
+    level = wp.sqrt(toward[0] * toward[0] + toward[1] * toward[1])
+    top = ground.height_top_m[scene]
+    t = float(0.0)
+    if eye[2] > top:
+        if toward[2] >= 0.0:
+            return 0.0
+        t = (top - eye[2]) / toward[2]
+    most = FAR_M / wp.max(level, 1.0e-3)
+    bend = 2.0 * BEND_1PM * level * level
+    before = float(0.0)
+    above = float(0.0)
+    below = float(1.0)
+    for _ in range(MOST_STEPS):
+        p = eye + toward * t
+        surface = surface_at(ground, scene, p[0], p[1])
+        gap = p[2] - surface[0]
+        if gap <= 0.0:
+            below = gap
+            break
+        if t > most or (toward[2] >= 0.0 and p[2] > top):
+            return 0.0
+        before = t
+        above = gap
+        closing = surface[1] * toward[0] + surface[2] * toward[1] - toward[2]
+        t += wp.max(2.0 * gap / (closing + wp.sqrt(closing * closing + bend * gap) + 1.0e-9), 0.004 * t + 0.02)
+    if below > 0.0 or above <= 0.0:
+        return 0.0
+    after = t
+    side = int(0)
+    for _ in range(SECANTS):
+        t = before + (after - before) * above / (above - below)
+        p = eye + toward * t
+        gap = p[2] - surface_at(ground, scene, p[0], p[1])[0]
+        if gap > 0.0:
+            before = t
+            above = gap
+            if side == 1:
+                below *= 0.5
+            side = 1
+        else:
+            after = t
+            below = gap
+            if side == -1:
+                above *= 0.5
+            side = -1
+    return t
