@@ -32,10 +32,14 @@ class Semantic(IntEnum):
 
     UNLABELED = 0
     EGO_VEHICLE = 1
+    STATIC = 4
+    DYNAMIC = 5
     ROAD = 7
     SIDEWALK = 8
     BUILDING = 11
     WALL = 12
+    FENCE = 13
+    GUARD_RAIL = 14
     POLE = 17
     TRAFFIC_LIGHT = 19
     TRAFFIC_SIGN = 20

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from sim.meshes import people, roadside, two_wheelers, vehicles
+from sim.meshes import houses, people, plants, roadside, street, two_wheelers, vehicles
 from sim.meshes.people import POSES
 from sim.meshes.sculpt import Mesh, corner_normals
 from sim.types import Semantic
@@ -49,13 +49,13 @@ class Model(IntEnum):
 
 Maker = Callable[[int], Mesh]
 _ROADSIDE: dict[int, Maker] = {
-    Model.BROADLEAF: roadside.broadleaf,
-    Model.CONIFER: roadside.conifer,
-    Model.POPLAR: roadside.poplar,
-    Model.BUSH: roadside.bush,
-    Model.BLOCK: roadside.block,
-    Model.GABLED: functools.partial(roadside.roofed, 5.0),
-    Model.HIPPED: functools.partial(roadside.roofed, 2.0),
+    Model.BROADLEAF: plants.broadleaf,
+    Model.CONIFER: plants.conifer,
+    Model.POPLAR: plants.poplar,
+    Model.BUSH: plants.bush,
+    Model.BLOCK: functools.partial(houses.flats, 4, 12.0, 12.0),
+    Model.GABLED: functools.partial(houses.villa, False),
+    Model.HIPPED: functools.partial(houses.villa, True),
     Model.LAMP_POST: roadside.lamp_post,
     Model.GUARD_RAIL: roadside.guard_rail,
     Model.DELINEATOR: roadside.delineator,
@@ -70,7 +70,7 @@ _SEMANTIC: dict[int, Semantic] = {
     Model.GABLED: Semantic.BUILDING,
     Model.HIPPED: Semantic.BUILDING,
     Model.LAMP_POST: Semantic.POLE,
-    Model.GUARD_RAIL: Semantic.WALL,
+    Model.GUARD_RAIL: Semantic.GUARD_RAIL,
     Model.DELINEATOR: Semantic.POLE,
 }
 
@@ -97,7 +97,7 @@ class MeshLibrary:
 @functools.cache
 def makers() -> dict[int, Maker]:
     """Who builds each model at a level of detail, in metres."""
-    made = dict(_ROADSIDE)
+    made = _ROADSIDE | street.MAKERS
     made |= dict(vehicles.MAKERS)
     made |= dict(two_wheelers.MAKERS)
     for pose in range(people.BODIES * POSES):
@@ -157,6 +157,6 @@ def mesh_library() -> MeshLibrary:
             total += len(mesh.material)
     tables = {name: np.concatenate(parts) for name, parts in rows.items()}
     tables["plane"], tables["bend"], tables["base"] = _fields(tables["corner"], tables["normal"])
-    semantic = np.array([int(_SEMANTIC.get(m, 0)) for m in range(MODELS)], np.int32)
+    semantic = np.array([int((_SEMANTIC | street.SEMANTIC).get(m, 0)) for m in range(MODELS)], np.int32)
     exact = {name: table.astype(np.int32 if name == "material" else np.float32) for name, table in tables.items()}
     return MeshLibrary(**exact, first=first, count=count, semantic=semantic)
