@@ -103,6 +103,8 @@ def _world(graph: LaneGraph, config: SimConfig, b: int, empty: Any) -> World:
         time_gap_s=empty(b, n),
         max_accel_mps2=empty(b, n),
         comfort_decel_mps2=empty(b, n),
+        patience_s=empty(b, n),
+        politeness=empty(b, n),
         controlled=empty(b, n, dtype=torch.bool),
         route_lane=empty(b, route, dtype=i32),
         route_valid=empty(b, route, dtype=torch.bool),

@@ -175,6 +175,8 @@ class World:
     time_gap_s: torch.Tensor  # (B, N) IDM headway
     max_accel_mps2: torch.Tensor  # (B, N)
     comfort_decel_mps2: torch.Tensor  # (B, N)
+    patience_s: torch.Tensor  # (B, N) how long a driver waits at a junction before it takes shorter gaps
+    politeness: torch.Tensor  # (B, N) MOBIL's p: what others' acceleration counts beside one's own in lane changes
     controlled: torch.Tensor  # (B, N) bool: moved by Action instead of by the traffic model
     route_lane: torch.Tensor  # (B, R) int32 the ego's lanes, first to last
     route_valid: torch.Tensor  # (B, R) bool

@@ -5,7 +5,7 @@ sign everybody until it has stood. Then a vehicle that can still stop waits befo
 lane is occupied, while a vehicle with priority arrives there sooner than it could clear it, or while there is no room
 behind the junction. One that goes commits itself; others respect that. Two that commit at once are told apart by the
 priority table, then by index: a strict order, so no deadlock. Where both must stop at a sign, whoever has stood
-longer goes first. After PATIENCE_S of waiting only moving vehicles that arrive soon are still let pass, and among
+longer goes first. When a driver's patience ends only moving vehicles that arrive soon are still let pass, and among
 those that stand the longest waiting goes first.
 """
 
@@ -18,7 +18,6 @@ from sim.kernels.signals import GREEN, PAST_LINE_M, RED, stopping_m
 wp.set_module_options({"enable_backward": False})
 
 FAR_M = wp.constant(1.0e6)
-PATIENCE_S = wp.constant(5.0)
 GO_ACCEL_MPS2 = wp.constant(1.5)  # assumed when judging who arrives when
 MARGIN_S = wp.constant(1.0)
 LIGHT = wp.constant(1)  # LaneControl
@@ -84,6 +83,7 @@ def must_wait_for_approach(
     rank: int,
     clear_s: float,
     waited_s: float,
+    patience_s: float,
     i_committed: bool,
     first_person: int,
     sorted_key: wp.array2d(dtype=wp.int64),
@@ -133,7 +133,7 @@ def must_wait_for_approach(
             elif not red and (rank == 1 or (rank == 0 and slot < me)):
                 speed = at[1]
                 soon = arrival_s(distance + span[2], speed) < clear_s + MARGIN_S
-                if waited_s < PATIENCE_S:
+                if waited_s < patience_s:
                     if soon:
                         return True
                 elif soon and speed > 1.0 and distance < 4.0 * speed:
@@ -202,6 +202,7 @@ def junction_gap(
     path_valid: wp.array3d(dtype=wp.bool),
     committed: wp.array2d(dtype=wp.int32),
     wait_s: wp.array2d(dtype=float),
+    patience_s: wp.array2d(dtype=float),
     signal_phase: wp.array2d(dtype=wp.int32),
 ) -> wp.vec2:
     """Gap to the point where the vehicle must stop (FAR_M where it may go); 1 where it commits itself to entering."""
@@ -210,7 +211,7 @@ def junction_gap(
     stop = float(FAR_M)
     if inside:
         stop = inside_gap(
-            lanes, b, me, path[0], s, front, wait_s[b, me] < PATIENCE_S, first_person, actors, sorted_key, entry
+            lanes, b, me, path[0], s, front, wait_s[b, me] < patience_s[b, me], first_person, actors, sorted_key, entry
         )
     # The first junction lane ahead
     to_end = lanes.meta[path[0]][0] - s - front
@@ -231,6 +232,7 @@ def junction_gap(
     braking = speed * speed / 10.0
     i_committed = committed[b, me] == 1
     waited = wait_s[b, me]
+    patience = patience_s[b, me]
     line_gap = entry_gap
     rule = lanes.control[path[k_first]]
     if rule[0] > 0 and entry_gap + lanes.stop_m[path[k_first]] > -PAST_LINE_M:
@@ -271,6 +273,7 @@ def junction_gap(
                         lanes.conflict_rank[e],
                         clear,
                         waited,
+                        patience,
                         i_committed,
                         first_person,
                         sorted_key,
@@ -287,7 +290,7 @@ def junction_gap(
             far_end += lanes.meta[lane][0]
     # Keep the junction clear: enter only where there is room behind it.
     if leader_speed < 2.0 and leader_gap_m > entry_gap and leader_gap_m < far_end + front + rear + 3.0:
-        if waited < 4.0 * PATIENCE_S:
+        if waited < 4.0 * patience:
             must_wait = True
     if must_wait:
         return wp.vec2(wp.min(stop, line_gap), 0.0)

@@ -22,6 +22,7 @@ CROSSWALK = wp.constant(11)
 GROUP = wp.constant(12)
 PARK = wp.constant(13)
 DOOR = wp.constant(14)
+MANNERS = wp.constant(15)
 
 GOLDEN = wp.constant(wp.uint64(0x9E3779B97F4A7C15))
 MIX_A = wp.constant(wp.uint64(0xBF58476D1CE4E5B9))

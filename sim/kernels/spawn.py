@@ -12,6 +12,7 @@ from sim.kernels.rng import (
     CHARACTER,
     EGO,
     KIND,
+    MANNERS,
     PLACE,
     ROUTE,
     below,
@@ -178,6 +179,8 @@ def draw_character(
     time_gap_s_out: wp.array2d(dtype=float),
     max_accel_mps2_out: wp.array2d(dtype=float),
     comfort_decel_mps2_out: wp.array2d(dtype=float),
+    patience_s_out: wp.array2d(dtype=float),
+    politeness_out: wp.array2d(dtype=float),
 ):
     """Kind, body and temper of every actor. Cars: body = appearance_id % 4 (saloon, hatchback, SUV, van)."""
     b, i = wp.tid()
@@ -246,6 +249,9 @@ def draw_character(
     time_gap_s_out[b, i] = between(temper, 2, 1.0, 1.8)
     max_accel_mps2_out[b, i] = accel
     comfort_decel_mps2_out[b, i] = between(temper, 3, 1.6, 2.5)
+    manners = random_key(seed[b], MANNERS, i, wp.int64(0))
+    patience_s_out[b, i] = between(manners, 0, 2.5, 7.5)
+    politeness_out[b, i] = between(manners, 1, 0.0, 0.5)
 
 
 @wp.func

@@ -140,6 +140,12 @@ def allowed_speed(
 
 
 @wp.func
+def typical_follow(speed: float, gap: float, leader_speed: float) -> float:
+    """Interaction term of somebody else, whose character one does not know: bounded, as nobody brakes harder."""
+    return wp.max(idm_follow(speed, gap, leader_speed, 1.5, 2.0, 1.2, JAM_GAP_M), -MAX_BRAKE_MPS2)
+
+
+@wp.func
 def lane_change_gain(
     lanes: Lanes,
     b: int,
@@ -150,13 +156,20 @@ def lane_change_gain(
     extents: wp.vec2,
     desired: float,
     character: wp.vec4,
+    lead: wp.vec2,
     now_mps2: float,
+    rank: wp.array2d(dtype=wp.int32),
     sorted_key: wp.array2d(dtype=wp.int64),
     entry: wp.array2d(dtype=wp.vec4),
     path_lane: wp.array2d(dtype=wp.vec4i),
     actors: int,
 ) -> float:
-    """Acceleration won by moving over (MOBIL's incentive); -FAR_M where there is no lane or it is not safe."""
+    """Acceleration won by moving over (MOBIL's incentive); -FAR_M where there is no lane or it is not safe.
+
+    `character` holds the own acceleration, deceleration, time gap and politeness, `lead` gap and speed of the leader.
+    What the new follower loses counts by the politeness, and what the present one wins where one makes way for it
+    towards the kerb: nobody moves out into the fast lane to be passed.
+    """
     lane = path_lane[b, me][0]
     if lanes.side_valid[lane][side] == 0:
         return -FAR_M
@@ -167,12 +180,17 @@ def lane_change_gain(
     there = lane_project(lanes, other, guess, wp.vec2(pose[0], pose[1]))[0]
     at = lower_bound(sorted_key, b, lane_key(other, there, 0))
     accel = idm_free(speed, desired, character[0], character[1])
+    room = float(FAR_M)
+    pace = float(0.0)
+    others = float(0.0)
     slot = next_entry(b, me, at, other, sorted_key, actors)
     if slot >= 0:
         ahead = entry[b, slot]
         gap = ahead[0] - ahead[2] - there - extents[1]
         if gap < JAM_GAP_M:
             return -FAR_M
+        room = gap
+        pace = ahead[1]
         accel += idm_follow(speed, gap, ahead[1], character[0], character[1], character[2], JAM_GAP_M)
     if at > 0 and key_lane(sorted_key[b, at - 1]) == other:
         slot = key_slot(sorted_key[b, at - 1])
@@ -182,13 +200,24 @@ def lane_change_gain(
         gap = there - extents[0] - behind[0] - behind[3]
         if gap < JAM_GAP_M:
             return -FAR_M
-        if idm_follow(behind[1], gap, speed, 1.5, 2.0, 1.2, JAM_GAP_M) < -SAFE_DECEL_MPS2:
+        forced = typical_follow(behind[1], gap, speed)
+        if forced < -SAFE_DECEL_MPS2:
             return -FAR_M
+        others += forced - typical_follow(behind[1], gap + extents[0] + extents[1] + room, pace)
     elif there < 30.0:
         return -FAR_M  # the one behind is on an earlier lane: not seen from here
     if accel < -SAFE_DECEL_MPS2:
         return -FAR_M
-    return accel - now_mps2
+    mine = rank[b, me]
+    to_kerb = (side == 1) == (lanes.kerb_side[lane] < 0.0)
+    if to_kerb and mine > 0 and key_lane(sorted_key[b, mine - 1]) == lane:
+        slot = key_slot(sorted_key[b, mine - 1])
+        if slot != me + actors:
+            freed = entry[b, slot]
+            gap = s - extents[0] - freed[0] - freed[3]
+            others += typical_follow(freed[1], gap + extents[0] + extents[1] + lead[0], lead[1])
+            others -= typical_follow(freed[1], gap, speed)
+    return accel - now_mps2 + character[3] * others
 
 
 @wp.kernel
@@ -206,6 +235,8 @@ def plan_traffic(
     time_gap_s: wp.array2d(dtype=float),
     max_accel_mps2: wp.array2d(dtype=float),
     comfort_decel_mps2: wp.array2d(dtype=float),
+    patience_s: wp.array2d(dtype=float),
+    politeness: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
     # State
     tick: wp.array(dtype=wp.int64),
@@ -302,6 +333,7 @@ def plan_traffic(
             path_valid,
             committed,
             wait_s,
+            patience_s,
             signal_phase,
         )
         next_committed_out[b, i] = int(junction[1])
@@ -325,7 +357,7 @@ def plan_traffic(
         # At a crawl a long body would stand across lanes for long. Cyclists stay in their lane.
         agile = speed > 2.0 + 0.4 * (front + rear) and not cycles
         if may_change and agile and lanes.meta[lane][3] < 0.5 and lanes.meta[lane][0] - s > 4.0 * speed + 15.0:
-            character = wp.vec4(accel, decel, time_gap, 0.0)
+            character = wp.vec4(accel, decel, time_gap, politeness[b, i])
             extents = wp.vec2(rear, front)
             best = float(CHANGE_GAIN_MPS2)
             for side in range(2):
@@ -339,7 +371,9 @@ def plan_traffic(
                     extents,
                     desired,
                     character,
+                    lead,
                     command,
+                    rank,
                     sorted_key,
                     entry,
                     path_lane,

@@ -194,3 +194,79 @@ def test_people_cross_and_traffic_lets_them() -> None:
     assert placed.float().mean() > 0.9
     assert (crossed[placed] > 0).float().mean() > 0.95
     assert hit == 0
+
+
+def test_manners_are_drawn_per_driver_from_a_stream_of_their_own(town: LaneGraph) -> None:
+    sim, lone = traffic(town, worlds=8, actors=16), traffic(town, worlds=1, actors=4)
+    for field, low, high in (("patience_s", 2.5, 7.5), ("politeness", 0.0, 0.5)):
+        drawn = getattr(sim.world, field)
+        assert (drawn >= low).all() and (drawn < high).all()
+        assert float(drawn.mean()) == pytest.approx(0.5 * (low + high), rel=0.15)
+        assert len(drawn.unique()) == drawn.numel()
+        assert torch.equal(getattr(lone.world, field), drawn[:1, :4])
+
+
+def test_an_impatient_driver_takes_the_gap_before_a_standing_one_sooner() -> None:
+    """The major road's car stands 6 m before the junction and might go; who gives way waits for its patience."""
+    left = []
+    for patience in (2.0, 6.0):
+        sim = traffic(crossing(), actors=2)
+        equalise(sim)
+        state = sim.state
+        sim.world.patience_s[:] = patience
+        sim.world.controlled[0, 0] = True  # coasts: it stands where it is
+        state.valid[:] = True
+        for i, (lane, s, xy, yaw) in enumerate(((0, 134.0, (-16.0, 0.0), 0.0), (3, 138.0, (0.0, -12.0), np.pi / 2))):
+            state.path_lane[0, i] = torch.tensor([lane, lane + 1, lane + 2, lane + 2])
+            state.path_valid[0, i] = torch.tensor([True, True, True, False])
+            state.lane_s_m[0, i], state.yaw_world_rad[0, i] = s, yaw
+            state.xy_world_m[0, i] = torch.tensor(xy)
+        state.speed_mps[:] = 0.0
+        tick = 0
+        while int(state.path_lane[0, 1, 0]) != 4 and tick < 200:
+            sim.step(sim.action)
+            tick += 1
+        left.append(0.1 * tick)
+    assert left[1] - left[0] == pytest.approx(4.0, abs=0.3), left
+
+
+def test_a_polite_driver_stays_where_moving_over_would_brake_another() -> None:
+    """MOBIL: 0.4 m/s2 or so won against 1.5 m/s2 lost by the follower on the other lane."""
+    changed = []
+    for politeness in (0.0, 0.5):
+        sim = traffic(straight(1500.0, lanes=2, limit_mps=20.0), actors=3)
+        equalise(sim)
+        state = sim.state
+        sim.world.politeness[:] = politeness
+        state.valid[:] = True
+        sim.world.controlled[0, 0] = True
+        state.path_lane[:] = 0
+        state.path_lane[0, 0] = 1  # the follower on the left lane coasts
+        state.lane_s_m[0] = torch.tensor([115.0, 150.0, 190.0])
+        state.xy_world_m[0] = torch.tensor([[115.0, 3.5], [150.0, 0.0], [190.0, 0.0]])
+        state.yaw_world_rad[:] = 0.0
+        state.speed_mps[0] = torch.tensor([15.0, 12.0, 11.0])
+        run(sim, 10)
+        changed.append(bool(state.path_lane[0, 1, 0] == 1))
+    assert changed == [True, False]
+
+
+def test_a_polite_driver_makes_way_towards_the_kerb_only() -> None:
+    """A slow car with a fast one close behind and both lanes free: it leaves the left lane, but not the right one."""
+    changed = []
+    for lane, politeness in ((1, 0.0), (1, 0.5), (0, 0.5)):
+        sim = traffic(straight(1500.0, lanes=2, limit_mps=20.0), actors=3)
+        equalise(sim)
+        state = sim.state
+        sim.world.politeness[:] = politeness
+        sim.world.desired_speed_factor[0] = torch.tensor([0.1, 1.0, 0.5])
+        state.valid[:] = True
+        state.path_lane[0] = torch.tensor([[1 - lane], [lane], [lane]])
+        state.lane_s_m[0] = torch.tensor([5.0, 130.0, 150.0])
+        y = 3.5 * lane
+        state.xy_world_m[0] = torch.tensor([[5.0, 3.5 - y], [130.0, y], [150.0, y]])
+        state.yaw_world_rad[:] = 0.0
+        state.speed_mps[0] = torch.tensor([2.0, 14.0, 10.0])
+        run(sim, 9)  # the slow one looks first
+        changed.append(int(state.path_lane[0, 2, 0]) != lane)
+    assert changed == [False, True, False]
