@@ -6,10 +6,16 @@ Degrees, km/h and percentages live only here and are converted where they are re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 RoadKind = Literal["rural", "highway", "town", "crossing", "motorway", "roundabout", "urban", "hills"]
-WeatherName = Literal["clear", "fog", "dusk"]
+DatasetFormat = Literal["coco", "kitti", "nuscenes", "webdataset"]
+WeatherName = Literal[
+    "clear", "fog", "dusk", "cloudy", "overcast", "dawn", "low_sun", "night",
+    "rain", "heavy_rain", "night_rain", "wet", "snow",
+]  # fmt: skip
+RigName = Literal["front", "nuscenes", "waymo", "kitti"]
+SensorName = Literal["ideal", "dashcam", "phone", "industrial"]
 
 
 class Section(BaseModel):
@@ -51,16 +57,127 @@ class SimConfig(Section):
     max_jerk_mps3: float = Field(default=1000.0, gt=0.0, le=1000.0, description="how fast drive and brakes may change")
 
 
+class LensConfig(Section):
+    """How a lens bends the pinhole's picture, in OpenCV's models and order of coefficients."""
+
+    model: Literal["pinhole", "brown_conrady", "fisheye"] = "pinhole"
+    k: tuple[float, ...] = Field(
+        default=(), max_length=5, description="brown_conrady: k1, k2, p1, p2, k3; fisheye (Kannala-Brandt): k1 to k4"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "LensConfig":
+        most = {"pinhole": 0, "brown_conrady": 5, "fisheye": 4}[self.model]
+        if len(self.k) > most:
+            raise ValueError(f"{self.model} takes at most {most} coefficients, not {len(self.k)}")
+        return self
+
+
 class CameraConfig(Section):
-    """The front camera."""
+    """The front camera; its size is that of all cameras of a rig."""
 
     width_px: int = Field(default=320, ge=16, le=4096)
     height_px: int = Field(default=192, ge=16, le=4096)
-    fov_deg: float = Field(default=90.0, gt=10.0, lt=150.0, description="horizontal field of view")
+    fov_deg: float = Field(default=90.0, gt=10.0, lt=200.0, description="horizontal field of view; a pinhole's < 150")
     x_ego_m: float = 1.6
     z_ego_m: float = 1.5
     pitch_deg: float = Field(default=4.0, ge=-45.0, le=45.0, description="nose down positive")
     supersample: int = Field(default=2, ge=1, le=4, description="colour samples per pixel and axis")
+    lens: LensConfig = LensConfig()
+
+
+class MountConfig(Section):
+    """One camera of a rig of one's own. The origin lies on the ground under the rear axle; x forward, y left, z up."""
+
+    x_ego_m: float = 1.6
+    y_ego_m: float = 0.0
+    z_ego_m: float = 1.5
+    yaw_deg: float = Field(default=0.0, ge=-360.0, le=360.0, description="counter-clockwise, 0 looks ahead")
+    pitch_deg: float = Field(default=0.0, ge=-90.0, le=90.0, description="nose down positive")
+    roll_deg: float = Field(default=0.0, ge=-180.0, le=180.0, description="right side down positive")
+    fov_deg: float = Field(default=70.0, gt=10.0, lt=200.0, description="horizontal field of view")
+    lens: LensConfig | None = Field(default=None, description="the front camera's where not given")
+
+
+class WeatherConfig(Section):
+    """Weather in numbers; what is not given is drawn by each world's seed as for the weather named by `like`."""
+
+    like: WeatherName = "clear"
+    at_s: float = Field(default=0.0, ge=0.0, description="when it is so, where weather is a list: linear between")
+    day_of_year: float | None = Field(default=None, ge=1.0, le=366.0)
+    time_h: float | None = Field(default=None, ge=0.0, le=24.0, description="mean local time")
+    latitude_deg: float | None = Field(default=None, ge=-66.0, le=66.0)
+    north_deg: float | None = Field(default=None, description="compass course of the map's y axis")
+    sun_azimuth_deg: float | None = Field(default=None, description="counter-clockwise from the map's x axis")
+    sun_elevation_deg: float | None = Field(default=None, ge=-90.0, le=90.0)
+    turbidity: float | None = Field(default=None, ge=1.5, le=10.0, description="haze: 2 very clear, 4 hazy")
+    cloud: float | None = Field(default=None, ge=0.0, le=1.0, description="cover")
+    visibility_m: float | None = Field(default=None, ge=5.0, le=1.0e5, description="in haze and fog, without rain")
+    rain_mmph: float | None = Field(default=None, ge=0.0, le=200.0)
+    snowfall_mmph: float | None = Field(default=None, ge=0.0, le=20.0, description="as melted water")
+    wet: float | None = Field(default=None, ge=0.0, le=1.0, description="of the road: 1 where water stands on it")
+    snow: float | None = Field(default=None, ge=0.0, le=1.0, description="cover of everything that faces up")
+    town: float | None = Field(default=None, ge=0.0, le=1.0, description="lamps around that the night sky mirrors")
+    exposure_ev: float | None = Field(default=None, ge=-4.0, le=4.0, description="stops over the automatic exposure")
+
+
+def _weather_form(value: Any) -> str:
+    """Which form of weather was given; forms have names with spaces, which keys have not."""
+    if isinstance(value, list | tuple):
+        return "the keyframes"
+    return "the numbers" if isinstance(value, dict | WeatherConfig) else "the name"
+
+
+WeatherSetting = Annotated[
+    Annotated[WeatherName | Literal["any"], Tag("the name")]
+    | Annotated[WeatherConfig, Tag("the numbers")]
+    | Annotated[Annotated[tuple[WeatherConfig, ...], Field(min_length=1)], Tag("the keyframes")],
+    Discriminator(_weather_form),
+]
+
+
+class SensorConfig(Section):
+    """What a camera's optics and electronics do to the picture, never to labels; not given: as `like` has it."""
+
+    like: SensorName = "ideal"
+    exposure_ev: float | None = Field(default=None, ge=-4.0, le=4.0)
+    auto_exposure: float | None = Field(default=None, ge=0.0, le=1.0, description="how far the frame's mean is evened")
+    white_balance: float | None = Field(default=None, ge=0.0, le=1.0, description="how far the mean is made grey")
+    motion_blur_s: float | None = Field(default=None, ge=0.0, le=0.1, description="exposure time")
+    rolling_shutter_s: float | None = Field(default=None, ge=0.0, le=0.1, description="first to last row")
+    vignetting: float | None = Field(default=None, ge=0.0, le=1.0, description="light lost in the corners")
+    glare: float | None = Field(default=None, ge=0.0, le=1.0, description="light scattered around what is bright")
+    chromatic_px: float | None = Field(default=None, ge=0.0, le=4.0, description="colour fringes in the corners")
+    softness: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="weight of neighbours: lens and demosaicing"
+    )
+    sharpening: float | None = Field(default=None, ge=0.0, le=2.0)
+    saturation: float | None = Field(default=None, ge=0.0, le=2.0)
+    shot_noise: float | None = Field(default=None, ge=0.0, le=0.2, description="deviation at white, of full scale")
+    read_noise: float | None = Field(default=None, ge=0.0, le=0.2, description="deviation at black, of full scale")
+    dirt: float | None = Field(default=None, ge=0.0, le=1.0, description="specks and smears on the windscreen")
+    drops: float | None = Field(default=None, ge=0.0, le=1.0, description="rain drops on the lens where it rains")
+    jpeg_quality: int | None = Field(default=None, ge=0, le=100, description="0: no JPEG")
+
+
+def _sensor_form(value: Any) -> str:
+    return "the numbers" if isinstance(value, dict | SensorConfig) else "the name"
+
+
+SensorSetting = Annotated[
+    Annotated[SensorName, Tag("the name")] | Annotated[SensorConfig, Tag("the numbers")], Discriminator(_sensor_form)
+]
+
+
+def _rig_form(value: Any) -> str:
+    return "the cameras" if isinstance(value, list | tuple) else "the name"
+
+
+RigSetting = Annotated[
+    Annotated[RigName, Tag("the name")]
+    | Annotated[Annotated[tuple[MountConfig, ...], Field(min_length=1, max_length=16)], Tag("the cameras")],
+    Discriminator(_rig_form),
+]
 
 
 def _listed(value: Any) -> Any:
@@ -127,7 +244,18 @@ class RenderConfig(Section):
         default=8, ge=1, le=1024, description="scenes rendered together; results do not depend on the workers"
     )
     settle_s: float = Field(
-        default=4.0, ge=0.0, le=120.0, description="traffic runs for this long before the frame is taken"
+        default=4.0, ge=0.0, le=120.0, description="traffic runs for this long before the first frame is taken"
+    )
+    frames: int = Field(default=1, ge=1, le=1000, description="frames of each scene")
+    interval_s: float = Field(default=0.5, gt=0.0, le=60.0, description="time between the frames of a scene")
+    format: Annotated[tuple[DatasetFormat, ...], BeforeValidator(_listed)] = Field(
+        default=("coco",), min_length=1, description="layouts to write: coco, kitti, nuscenes, webdataset"
+    )
+    image: Literal["png", "jpg"] = Field(default="png", description="file type of colour images; KITTI has PNG always")
+    plan: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        default={},
+        description="settings and the values to go round, as in {weather: [clear, fog], sim.actors: [10, 40]}: every "
+        "combination gets the same number of scenes",
     )
 
 
@@ -157,11 +285,15 @@ class Experiment(Section):
     workers: int = Field(
         default=0, ge=0, le=1024, description="Ray workers; 0 runs everything in this process without Ray"
     )
-    weather: Literal[WeatherName, "any"] = "clear"
+    weather: WeatherSetting = Field(
+        default="clear", description="a name, any (one by seed), numbers, or a list of numbers with at_s"
+    )
     appearance: Literal["procedural", "gan", "any"] = "procedural"
     road: RoadConfig = RoadConfig()
     sim: SimConfig = SimConfig()
     camera: CameraConfig = CameraConfig()
+    rig: RigSetting = Field(default="front", description="front (the camera alone), nuscenes, waymo, kitti, or a list")
+    sensor: SensorSetting = Field(default="ideal", description="ideal, dashcam, phone, industrial, or numbers")
     train: TrainConfig = TrainConfig()
     drive: DriveConfig = DriveConfig()
     render: RenderConfig = RenderConfig()

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -74,7 +74,7 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
 
 
 def _explain_one(problem: Any, model: type[BaseModel]) -> str:
-    parts = [str(part) for part in problem["loc"]]
+    parts = [str(part) for part in problem["loc"] if " " not in str(part)]  # the form of a setting is no key
     while parts and parts[-1].startswith("literal["):  # a branch of a union, not a key
         parts.pop()
     key = ".".join(parts)
@@ -94,9 +94,16 @@ def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     keys = []
     for name, field in model.model_fields.items():
         keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += _all_keys(field.annotation, f"{prefix}{name}.")
+        for section in _sections(field.annotation):
+            keys += _all_keys(section, f"{prefix}{name}.")
     return keys
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field's type is, or is made of where it has several forms."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return list(dict.fromkeys(section for part in get_args(annotation) for section in _sections(part)))
 
 
 def _preset(file: Path) -> Path:

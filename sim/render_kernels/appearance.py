@@ -19,6 +19,14 @@ class Images:
     variants: wp.int32
     facade_first: wp.int32
     facade_log2: wp.int32
+    facade_variants: wp.int32
+    facade_layout: wp.array(dtype=wp.vec4)  # where a cell's window is: left, low, right, high
+    shops_first: wp.int32
+    shops_log2: wp.int32
+    shops_variants: wp.int32
+    signs_first: wp.int32
+    signs_log2: wp.int32
+    signs_variants: wp.int32
     grass_first: wp.int32
     grass_log2: wp.int32
     asphalt_first: wp.int32
@@ -47,26 +55,46 @@ class Light:
     snow: wp.float32  # 0 none .. 1 everything that faces up is covered
     street: wp.float32  # street lights, 0 off .. 1 on
     rain_mmph: wp.float32
+    snowfall_mmph: wp.float32
+    sunward_rgb: wp.vec3  # added to the horizon below the sun
+    sunward: wp.vec2  # horizontal direction towards the sun
+    cloud_rgb: wp.vec3
+    cloud: wp.float32
+    beam: wp.float32  # light that lamps throw on the road in front of them
+    veil_rgb: wp.vec3  # light scattered over the whole picture
+
+
+@wp.func
+def three(weather: wp.array2d(dtype=wp.float32), world: wp.int32, first: wp.int32):
+    return wp.vec3(weather[world, first], weather[world, first + 1], weather[world, first + 2])
 
 
 @wp.func
 def light_of(weather: wp.array2d(dtype=wp.float32), world: wp.int32):
+    """A world's row of `Weather.packed()`."""
     light = Light()
     flat = wp.cos(weather[world, 1])
-    light.sun = wp.vec3(flat * wp.cos(weather[world, 0]), flat * wp.sin(weather[world, 0]), wp.sin(weather[world, 1]))
-    light.sun_rgb = wp.vec3(weather[world, 2], weather[world, 3], weather[world, 4])
-    light.ambient_rgb = wp.vec3(weather[world, 5], weather[world, 6], weather[world, 7])
+    light.sunward = wp.vec2(wp.cos(weather[world, 0]), wp.sin(weather[world, 0]))
+    light.sun = wp.vec3(flat * light.sunward[0], flat * light.sunward[1], wp.sin(weather[world, 1]))
+    light.sun_rgb = three(weather, world, 2)
+    light.ambient_rgb = three(weather, world, 5)
     light.extinction = 3.0 / weather[world, 8]
-    light.fog_rgb = wp.vec3(weather[world, 9], weather[world, 10], weather[world, 11])
-    light.zenith_rgb = wp.vec3(weather[world, 12], weather[world, 13], weather[world, 14])
-    light.horizon_rgb = wp.vec3(weather[world, 15], weather[world, 16], weather[world, 17])
-    light.glow_rgb = wp.vec3(weather[world, 18], weather[world, 19], weather[world, 20])
+    light.fog_rgb = three(weather, world, 9)
+    light.zenith_rgb = three(weather, world, 12)
+    light.horizon_rgb = three(weather, world, 15)
+    light.glow_rgb = three(weather, world, 18)
     light.lamps = weather[world, 21]
     light.exposure = weather[world, 22]
     light.wet = weather[world, 23]
     light.snow = weather[world, 24]
     light.street = weather[world, 25]
     light.rain_mmph = weather[world, 26]
+    light.snowfall_mmph = weather[world, 27]
+    light.sunward_rgb = three(weather, world, 28)
+    light.cloud_rgb = three(weather, world, 31)
+    light.cloud = weather[world, 34]
+    light.beam = weather[world, 35]
+    light.veil_rgb = three(weather, world, 36)
     return light
 
 
@@ -195,8 +223,18 @@ def turns_of(y: wp.float32, x: wp.float32):
 
 
 @wp.func
+def clear_sky(light: Light, toward: wp.vec3):
+    """The sky without clouds in a unit direction, without the glow around the sun; below the horizon its mirror."""
+    low = 1.0 - wp.abs(toward[2])
+    low = low * low
+    ahead = wp.max(0.5 + 0.5 * (toward[0] * light.sunward[0] + toward[1] * light.sunward[1]), 0.0)
+    horizon = light.horizon_rgb + light.sunward_rgb * (ahead * ahead)
+    return mix(light.zenith_rgb, horizon, low * (0.2 + 0.8 * low))
+
+
+@wp.func
 def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, near_sun: wp.float32):
-    """The sky in a unit direction above the horizon: panorama, tints, glow around the sun; `near_sun` is cos^24."""
+    """The sky in a unit direction above the horizon: clear, with the panorama's clouds; `near_sun` is cos^24."""
     up = wp.clamp(toward[2], 0.0, 1.0)
     elevation = 4.0 * turns_of(up, wp.sqrt(wp.max(1.0 - up * up, 0.0)))
     v = (1.0 - elevation) * float(images.sky_rows) - 0.5
@@ -210,16 +248,20 @@ def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, nea
     r0 = base + wp.clamp(row, 0, images.sky_rows - 1) * images.sky_columns
     r1 = base + wp.clamp(row + 1, 0, images.sky_rows - 1) * images.sky_columns
     panorama = bilinear(images.texel, r0, r1, column & mask, (column + 1) & mask, u - left, v - top)
-    rgb = wp.cw_mul(panorama, mix(light.horizon_rgb, light.zenith_rgb, wp.sqrt(elevation)))
+    cover = wp.clamp(panorama[0] * wp.min(3.0 * light.cloud, 1.4) + 2.5 * light.cloud - 1.5, 0.0, 1.0)
+    # Clouds near the horizon are seen through the air and from their sides.
+    lit = light.cloud_rgb * ((0.35 + 0.65 * panorama[1]) * (1.0 + 0.35 * light.cloud * (up - 0.4)))
     disc = to_the_128th(near_sun)
-    return rgb + light.glow_rgb * (0.55 * near_sun + 6.0 * disc)
+    clear = clear_sky(light, toward) + light.glow_rgb * (near_sun + 8.0 * disc)
+    silver = light.glow_rgb * (0.3 * near_sun)
+    return mix(clear, lit + silver, cover)
 
 
 @wp.func
 def headlight(light: Light, ray: wp.vec3, distance: wp.float32):
-    """The ego's own low beam on what it faces: a wide, soft cone below the horizon."""
+    """Light of the ego's own low beam on what it faces: a wide, soft cone below the horizon."""
     if light.lamps <= 0.0:
         return 0.0
-    aside = ray[0] * 1.1
+    aside = ray[0] * 1.3
     beam = exp_of(-aside * aside * 2.0) * smooth(0.10, -0.02, -ray[1] - 0.02)
-    return light.lamps * 0.9 * beam / (1.0 + distance * distance / 180.0)
+    return light.lamps * light.beam * beam / (1.0 + distance * distance / 220.0)

@@ -14,6 +14,7 @@ from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshe
 wp.set_module_options({"enable_backward": False})
 
 CURVE_STEPS = wp.constant(4096)
+FILM_SATURATION = wp.constant(0.88)
 LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a smaller share is not worth drawing
 
 
@@ -21,6 +22,14 @@ LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a small
 def toned(x: wp.float32):
     """A filmic curve (Narkowicz's fit of ACES): linear light to display light."""
     return wp.clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+
+
+@wp.func
+def developed(light: Light, rgb: wp.vec3, near_sun: wp.float32):
+    """Scene light as it falls on the sensor: veiled by what the lens scatters, a little greyed."""
+    seen = (rgb + light.veil_rgb + light.glow_rgb * (0.02 * near_sun)) * light.exposure
+    grey = 0.2126 * seen[0] + 0.7152 * seen[1] + 0.0722 * seen[2]
+    return mix(wp.vec3(grey, grey, grey), seen, FILM_SATURATION)
 
 
 @wp.func
@@ -122,7 +131,7 @@ def shade_ray(
         rgb = wp.cw_mul(albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
     else:
         rgb = sky_at(images, light, variant, sight, near_sun)
-    rgb = mix(air, rgb, clear) * light.exposure
+    rgb = developed(light, mix(air, rgb, clear), near_sun)
     return wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
 
 

@@ -18,6 +18,7 @@ import warp as wp
 from sim.meshes.library import mesh_library
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
+from sim.rendering.clouds import clouds_of
 from sim.rendering.scenery import Scenery
 from sim.rendering.weather import WEATHER_FLOATS, Weather
 from sim.types import (
@@ -347,7 +348,7 @@ class Renderer:
             start += len(part)
         sky = textures.sky.cpu().numpy()
         result.sky_first, result.sky_rows, result.sky_columns = start, sky.shape[1], sky.shape[2]
-        parts.append(_words(_linear(sky)).reshape(-1))
+        parts.append(_words(clouds_of(_linear(sky))).reshape(-1))
         result.variants = len(sky)
         result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
         result.curve = self._constant(_srgb_curve())

@@ -52,7 +52,7 @@ def test_every_command_has_help(roadloop, command):
         (["render", "--scenes", "10", "--seed", "999995"], ["999995", "held-out"]),
         (["render", "--workers", "-2"], ["workers", "-2"]),
         (["drive", "--seconds", "0"], ["sim.seconds"]),
-        (["drive", "--weather", "snow"], ["weather", "snow"]),
+        (["drive", "--weather", "sleet"], ["weather", "sleet"]),
         (["drive", "--road", "canal"], ["road.kind", "canal"]),
         (["drive", "--road", "town", "--map", "x.xodr"], ["--map", "--road"]),
         (["drive", "--config", "absent.yaml"], ["absent.yaml", "smoke"]),

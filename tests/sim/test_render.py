@@ -13,8 +13,9 @@ from sim.meshes.library import Model
 from sim.painting.textures import Textures, procedural_textures
 from sim.render_kernels import appearance, paving, shade, terrain
 from sim.rendering.camera import camera_from_config
+from sim.rendering.conditions import NAMES
 from sim.rendering.render import Renderer, _linear, _mip_chain, _srgb_curve
-from sim.rendering.weather import NAMES, weather_by_name
+from sim.rendering.weather import Weather, weather_by_name
 from sim.types import ActorKind
 
 
@@ -92,8 +93,13 @@ def test_calls_overwrite_their_output_and_repeat_exactly():
     assert torch.equal(again.rgb, first) and torch.equal(truth.depth_m, depth)
 
 
-def toned(x: np.ndarray) -> np.ndarray:
-    return np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+def developed(rgb: np.ndarray, weather: Weather) -> np.ndarray:
+    """Bytes (..., 3) of scene light: veil, exposure, film."""
+    x = (rgb + weather.veil_rgb[0].numpy()) * float(weather.exposure[0])
+    grey = (x @ np.array([0.2126, 0.7152, 0.0722]))[..., None]
+    x = grey + (x - grey) * 0.88
+    x = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+    return _srgb_curve()[np.rint(x * 4095).astype(int)]
 
 
 def test_the_colour_of_flat_grass_follows_the_light_equation():
@@ -110,12 +116,12 @@ def test_the_colour_of_flat_grass_follows_the_light_equation():
     sun = np.array(
         [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
     )
-    albedo = np.rint(np.sqrt(((120 / 255 + 0.055) / 1.055) ** 2.4) * 255) ** 2 / 65025
+    albedo = ((120 / 255 + 0.055) / 1.055) ** 2.4
     light = weather.sun_rgb[0].numpy() * sun[2] + weather.ambient_rgb[0].numpy()
     glow = weather.glow_rgb[0].numpy() * 0.25 * max(toward @ sun, 0.0) ** 24
     clear = math.exp(-3.0 / float(weather.visibility_m[0]) * distance)
     rgb = (albedo * light) * clear + (weather.fog_rgb[0].numpy() + glow) * (1 - clear)
-    want = _srgb_curve()[np.rint(toned(rgb * float(weather.exposure[0])) * 4095).astype(int)]
+    want = developed(rgb + glow * 0.08, weather)
     np.testing.assert_allclose(frame.rgb[0, 0, row, column].numpy().astype(int), want.astype(int), atol=2)
 
 
@@ -125,20 +131,29 @@ def test_fog_takes_contrast_by_koschmieders_law():
     weather = replace(weather, visibility_m=torch.full((1,), 40.0), exposure=torch.full((1,), 0.4))
     frame, truth, _ = shoot(world, state, weather=weather, textures=FLAT, height=160)
     far = frame.rgb[0, 0, 81:83].float()  # beyond the visibility
-    fog = _srgb_curve()[np.rint(toned(weather.fog_rgb[0].numpy() * 0.4) * 4095).astype(int)]
+    fog = developed(weather.fog_rgb[0].numpy(), weather)
     assert (far - torch.tensor(fog).float()).abs().max() < 6.0
     assert (truth.depth_m[0, 0, 81:83] > 40.0).all()
 
 
-def test_sky_has_the_colour_of_its_texture_times_the_tint():
+def test_clear_sky_has_the_colour_of_the_air_and_overcast_that_of_its_clouds():
     world, state = make_world([[]])
     blue = replace(FLAT, sky=torch.tensor([40, 90, 200], dtype=torch.uint8).expand(1, 8, 8, 3).contiguous())
     clear = weather_by_name("clear", 1, world.seed)
     clear = replace(clear, glow_rgb=torch.zeros(1, 3), visibility_m=torch.full((1,), 1e9), exposure=torch.ones(1))
-    clear = replace(clear, zenith_tint_rgb=torch.ones(1, 3), horizon_tint_rgb=torch.ones(1, 3))
+    clear = replace(clear, sunward_rgb=torch.zeros(1, 3), cloud=torch.zeros(1))
     frame, _, _ = shoot(world, state, weather=clear, textures=blue)
-    want = _srgb_curve()[np.rint(toned(_linear(np.array([40, 90, 200]))) * 4095).astype(int)]
-    assert (frame.rgb[0, 0, :40].int() - torch.tensor(want).int()).abs().max() <= 2
+    row, column = np.mgrid[:40, :160]
+    toward = np.stack([np.ones(row.shape), (80 - column - 0.5) / FOCAL, (48 - row - 0.5) / FOCAL], axis=-1)
+    low = (1.0 - toward[..., 2] / np.linalg.norm(toward, axis=-1)) ** 2
+    zenith, horizon = clear.zenith_rgb[0].numpy(), clear.horizon_rgb[0].numpy()
+    want = developed(zenith + (horizon - zenith) * (low * (0.2 + 0.8 * low))[..., None], clear)
+    assert np.abs(frame.rgb[0, 0, :40].numpy().astype(int) - want).max() <= 2
+    grey = replace(clear, cloud=torch.ones(1))
+    frame, _, _ = shoot(world, state, weather=grey, textures=blue)
+    up = toward[..., 2] / np.linalg.norm(toward, axis=-1)
+    want = developed(clear.cloud_rgb[0].numpy() * (1.0 + 0.35 * (up - 0.4))[..., None], grey)
+    assert np.abs(frame.rgb[0, 0, :40].numpy().astype(int) - want).max() <= 2
 
 
 def markings_seen(x: float, supersample: int = 1) -> np.ndarray:
@@ -246,12 +261,14 @@ def test_supersampling_smooths_edges_but_not_the_mean():
 
 def test_weathers_differ_and_any_draws_all_of_them():
     world, state = make_world([crowd()])
-    means = [shoot(world, state, scenery=SCENERY, weather=name)[0].rgb.float().mean() for name in NAMES]
-    assert means[2] < 0.8 * min(means[:2])
-    drawn = weather_by_name("any", 60, torch.arange(60))
-    assert {round(float(x), 1) for x in drawn.lamps} == {0.0, 0.7, 1.0}
-    with pytest.raises(ValueError, match="unknown name 'rain'"):
-        weather_by_name("rain", 1, torch.zeros(1, dtype=torch.int64))  # type: ignore[arg-type]
+    mean = {n: float(shoot(world, state, scenery=SCENERY, weather=n)[0].rgb.float().mean()) for n in NAMES}
+    assert len({round(value, 2) for value in mean.values()}) > 8
+    assert max(mean["night"], mean["night_rain"]) < 0.7 * min(mean[n] for n in NAMES if "night" not in n)
+    drawn = weather_by_name("any", 200, torch.arange(200))
+    named = torch.cat([weather_by_name(name, 1, torch.zeros(1, dtype=torch.int64)).lamps for name in NAMES])
+    assert drawn.lamps.min() == named.min() == 0.0 and drawn.lamps.max() == 1.0
+    with pytest.raises(ValueError, match="unknown name 'sleet'"):
+        weather_by_name("sleet", 1, torch.zeros(1, dtype=torch.int64))  # type: ignore[arg-type]
 
 
 def test_cost_and_picture_do_not_depend_on_what_lies_beyond_the_range():
