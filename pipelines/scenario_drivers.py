@@ -62,7 +62,7 @@ def make_driver(agent: str, player: Player, ego: str, perception: str = "oracle"
     if agent == NOBODY:
         return Script(player)
     if agent in PERFORMANCE_MODELS:
-        if player.network is None:
+        if not player.has_roads:
             raise ValueError(f"--agent {agent} needs a road; the scenario has none")
         return ModelDriver(agent, player, ego)
     from pipelines.scenario_drive import AgentDriver  # here, so that performance models do without the simulator
@@ -72,7 +72,7 @@ def make_driver(agent: str, player: Player, ego: str, perception: str = "oracle"
 
 def sight(player: Player, ego: str) -> Gaps | None:
     """What the ego sees along its lane; None without roads."""
-    return None if player.network is None else player.gaps(ego)
+    return player.gaps(ego) if player.has_roads else None
 
 
 class Script:

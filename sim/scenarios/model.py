@@ -85,6 +85,14 @@ class Criterion:
 
 
 @dataclass(frozen=True)
+class RoadFiles:
+    """The OpenDRIVE files of runs that differ in them."""
+
+    name: Value  # as the scenario writes it
+    files: dict[str, Path]  # by that name
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One scenario file, read for one draw of the parameters that shape it."""
 
@@ -94,12 +102,13 @@ class Scenario:
     scope: Scope
     parameters: tuple[Parameter, ...]
     variables: dict[str, Value]
-    road_file: Path | None  # OpenDRIVE; None: generated, see below
+    road_file: Path | None  # OpenDRIVE; None: generated or of several files, see below
     entities: tuple[Entity, ...]  # in file order; a trailer follows its tractor
     init: tuple[tuple[str | None, Action], ...]  # (entity or None for the world, action), in file order
     stories: tuple[Story, ...]
     stop: Trigger | None
     where: Where
+    road_files: RoadFiles | None = None  # where runs differ in it
     road_kind: str | None = None  # generated road and its seed
     road_seed: Value | None = None
     ego: str | None = None  # entity that an agent drives; None: the first entity

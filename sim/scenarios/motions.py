@@ -14,7 +14,7 @@ import numpy as np
 
 from sim.roads.geometry import Floats, wrap_rad
 from sim.scenarios.entities import Axle, Entity
-from sim.scenarios.road_tables import END, START, Bools, Ints, RoadTables, Way
+from sim.scenarios.road_tables import END, START, Atlas, Bools, Ints, RoadTables, Way
 from sim.scenarios.values import Draw, Value
 
 SMALL = 1e-6
@@ -35,8 +35,12 @@ _BOOLS = (
 class Bodies:
     """All bodies of a batch. Raises ValueError for sizes that are none."""
 
-    def __init__(self, entities: Sequence[Entity], draw: Draw, tables: RoadTables | None) -> None:
-        self.entities, self.draw, self.tables = tuple(entities), draw, tables
+    def __init__(
+        self, entities: Sequence[Entity], draw: Draw, tables: RoadTables | None, atlas: Atlas | None = None
+    ) -> None:
+        """`atlas` has the networks of the tables where there are several."""
+        self.entities, self.draw, self.tables, self.atlas = tuple(entities), draw, tables, atlas
+        self.map_of = np.zeros(draw.size, dtype=np.int64) if atlas is None else atlas.map_of
         self.names = tuple(entity.name for entity in entities)
         self.shape = (len(entities), draw.size)
         for name in _FLOATS:
@@ -51,7 +55,6 @@ class Bodies:
         limits = [[self._limit(e, i) for e in entities] for i in range(3)]
         self.max_speed_mps, self.max_accel_mps2, self.max_decel_mps2 = (np.stack(column) for column in limits)
         self.wheelbase_m = np.stack([self._wheelbase(entity) for entity in entities])
-        self.many_sections = np.array([] if tables is None else [len(road.sections) > 1 for road in tables.roads])
         self.courses: dict[int, Course] = {}  # by row: routes being followed
         self.watch_edges = False  # somebody asks who is off the road
         self.clock_s = 0.0
@@ -191,7 +194,8 @@ class Bodies:
         tables = self.tables
         assert tables is not None
         x, y = self.x_m.ravel()[rows], self.y_m.ravel()[rows]
-        road, s, t = locate(tables, x, y, self.road.ravel()[rows], self.s_m.ravel()[rows])
+        on = self.map_of[rows % self.shape[1]]
+        road, s, t = locate(tables, x, y, on, self.road.ravel()[rows], self.s_m.ravel()[rows])
         lane = tables.lane_at(road, s, t)
         line, place = tables.place(road, lane, s)
         turn = wrap_rad(self.heading_rad.ravel()[rows] - line[2] - np.arctan(place.slope))
@@ -358,7 +362,7 @@ class Course:
 def _leads_to(tables: RoadTables, way: Way, roads: set[int]) -> bool:
     far = START if way.end == END else END
     link = tables.roads[way.road].successor if far == END else tables.roads[way.road].predecessor
-    return link is not None and link.element == "road" and tables.index[link.id] in roads
+    return link is not None and link.element == "road" and tables.linked(way.road, link.id) in roads
 
 
 def bend(tables: RoadTables, road: int, end: int, way: Way) -> float:
@@ -371,8 +375,13 @@ def bend(tables: RoadTables, road: int, end: int, way: Way) -> float:
     return float(wrap_rad(np.array(into - out)))
 
 
-def locate(tables: RoadTables, x: Floats, y: Floats, road: Ints, s: Floats) -> tuple[Ints, Floats, Floats]:
-    """Road, s and t of points (n,): on the road (n,) of before (-1: none) if they are still there, else anywhere."""
+def locate(
+    tables: RoadTables, x: Floats, y: Floats, map_of: Ints, road: Ints, s: Floats
+) -> tuple[Ints, Floats, Floats]:
+    """Road, s and t of points (n,), each on its network (n,).
+
+    On the road (n,) of before (-1: none) if they are still there, else anywhere.
+    """
     s, t = s.copy(), np.zeros_like(x)
     known = np.flatnonzero(road >= 0)
     fits = np.zeros(len(x), dtype=bool)
@@ -392,9 +401,8 @@ def locate(tables: RoadTables, x: Floats, y: Floats, road: Ints, s: Floats) -> t
         s[known], t[known] = at, beside
     lost = np.flatnonzero(~fits)
     if len(lost):
-        found = tables.network.index.locate(np.column_stack((x[lost], y[lost])))
         road = road.copy()
-        road[lost], s[lost], t[lost] = found.road, found.s_m, found.t_m
+        road[lost], s[lost], t[lost] = tables.find(np.column_stack((x[lost], y[lost])), map_of[lost])
     return road, s, t
 
 

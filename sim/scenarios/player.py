@@ -14,6 +14,7 @@ the initial actions and one such tick of no length.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +28,16 @@ from sim.scenarios.controllers import Controllers, warn_unused
 from sim.scenarios.model import Scenario
 from sim.scenarios.motions import SMALL, Bodies
 from sim.scenarios.playing import EgoCommand, Entities, Gaps, State, Trace
-from sim.scenarios.road_tables import Bools, RoadTables
+from sim.scenarios.road_tables import Atlas, Bools, RoadTables
 from sim.scenarios.sights import see
 from sim.scenarios.storyboard import Stage, Storyboard
 from sim.scenarios.trailers import Trailers
-from sim.scenarios.values import Draw
+from sim.scenarios.values import Draw, Mixed
 from sim.scenarios.xosc import read_xosc
 
 STOPPED, TIMED_OUT = "stop trigger", "duration"
 _DECIMALS = 6  # of expressions, as players hand them on as text: what sits on a trigger's edge depends on it
-_tables: list[RoadTables] = []  # of the last few networks
+_tables: list[RoadTables] = []  # of the last few maps
 _KEPT = 8
 
 
@@ -51,22 +52,27 @@ class Player:
         self,
         scenario: Scenario,
         draw: Draw,
-        network: RoadNetwork | None,
+        network: RoadNetwork | Atlas | None,
         dt_s: float = 0.05,
         driven: Sequence[str] = (),
     ) -> None:
         """Raises Mixed where the structure differs by run: split the draw by its parameters and try again.
 
         `driven` entities obey commands from the moment the file activates their controller; from the start where it
-        never does. Their controllers in the file, and its actions on them from then on, do nothing.
+        never does. Their controllers in the file, and its actions on them from then on, do nothing. Runs may be on
+        different maps, as an atlas says.
         """
         if not dt_s > 0.0:
             raise ValueError(f"dt_s = {dt_s}: the time step must be positive")
         draw = replace(draw, decimals=_DECIMALS)
         self.scenario, self.draw, self.dt_s, self.tick = scenario, draw, dt_s, 0
-        self.network = network
+        self.network = None if isinstance(network, Atlas) else network  # where all runs are on the same
+        self.has_roads = network is not None
         self._clock_s = 0.0  # time as conditions see it: summed up tick by tick, as players do
-        self._bodies = bodies = Bodies(scenario.entities, draw, None if network is None else _tabled(network))
+        atlas = network if isinstance(network, Atlas) else None
+        networks = network.networks if isinstance(network, Atlas) else (network,) if network is not None else ()
+        tables = _tabled(*networks) if networks else None
+        self._bodies = bodies = Bodies(scenario.entities, draw, tables, atlas)
         bodies.loose[:] = True
         self.entities = _cast(bodies)
         self._driven = tuple(self.entities.index(name) for name in driven)
@@ -219,12 +225,12 @@ class Player:
         self._reason[runs] = reason
 
 
-def _tabled(network: RoadNetwork) -> RoadTables:
-    """The tables of a network, kept for the next player on it."""
+def _tabled(*networks: RoadNetwork) -> RoadTables:
+    """The tables of networks, kept for the next player on them."""
     for tables in _tables:
-        if tables.network is network:
+        if len(tables.networks) == len(networks) and all(map(is_, tables.networks, networks)):
             return tables
-    _tables.append(RoadTables(network))
+    _tables.append(RoadTables(*networks))
     del _tables[:-_KEPT]
     return _tables[-1]
 
@@ -262,5 +268,7 @@ def play(path: Path, draw: Draw | None = None, dt_s: float = 0.05, seconds: floa
     """
     draw = draw or Draw(1)
     scenario = read_xosc(Path(path), draw)
+    if scenario.road_files is not None:
+        raise Mixed(scenario.road_files.name.parameters(draw))
     network = None if scenario.road_file is None else read_opendrive(scenario.road_file)
     return record(Player(scenario, draw, network, dt_s), seconds)

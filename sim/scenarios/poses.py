@@ -138,7 +138,7 @@ class Places:
             return Spot(
                 x, y, zero, wrap_rad(heading), zero, zero, none, none * 0, zero, zero, zero, zero, heading_given=given
             )
-        road, s, t = locate(tables, x, y, np.full(len(x), -1, dtype=np.int64), zero)
+        road, s, t = locate(tables, x, y, self.bodies.map_of, np.full(len(x), -1, dtype=np.int64), zero)
         lane = tables.lane_at(road, s, t)
         place = tables.lane(road, lane, s)
         _, _, z, course, pitch, roll = tables.pose(road, s, t)
@@ -228,7 +228,7 @@ class Places:
         """Road, lane and s that lie ds (B,) along s from an entity."""
         bodies, size = self.bodies, self.bodies.shape[1]
         bodies.find(np.arange(size) + other * size)
-        walker = Bodies((bodies.entities[other],), self.draw, bodies.tables)
+        walker = Bodies((bodies.entities[other],), self.draw, bodies.tables, bodies.atlas)
         for name in ("x_m", "y_m", "road", "lane", "s_m", "offset_m", "turn_rad"):
             getattr(walker, name)[0] = getattr(bodies, name)[other]
         for e in (other, other if route_of is None else route_of):
@@ -283,6 +283,9 @@ class Places:
     def _resolve(self, route: Route) -> "RoadRoute":
         if not route.waypoints:
             raise ValueError(f"route {route.name!r} has no waypoints; give at least two")
+        atlas = self.bodies.atlas
+        if atlas is not None and (atlas.map_of != atlas.map_of[0]).any():
+            raise Mixed(atlas.parameters)
         spots = [self.spot(waypoint) for waypoint in route.waypoints]
         for spot in spots:
             if (spot.road != spot.road[0]).any() or (spot.lane != spot.lane[0]).any():
@@ -384,10 +387,13 @@ class Places:
     def _road(self, value: Value) -> Ints:
         tables = self._tables(value.where)
         texts = value.texts(self.draw)
-        unknown = sorted({str(text) for text in texts} - set(tables.index))
-        if unknown:
-            raise ValueError(f"{value.where}: there is no road {unknown[0]!r} in the map; name one of its roads")
-        return np.array([tables.index[str(text)] for text in texts], dtype=np.int64)
+        road = np.array(
+            [tables.road(int(on), str(text)) for on, text in zip(self.bodies.map_of, texts)], dtype=np.int64
+        )
+        if (road < 0).any():
+            unknown = min(str(text) for text in texts[road < 0])
+            raise ValueError(f"{value.where}: there is no road {unknown!r} in the map; name one of its roads")
+        return road
 
     def _tables(self, where: Where | None) -> RoadTables:
         if self.bodies.tables is None:

@@ -64,10 +64,10 @@ def neighbours(tables: RoadTables, road: int, end: int) -> tuple[Way, ...]:
     if link is None:
         return ()
     if link.element == "road":
-        return (Way(tables.index[link.id], 0, END if link.contact == "end" else START),)
+        return (Way(tables.linked(road, link.id), 0, END if link.contact == "end" else START),)
     return tuple(
-        Way(tables.index[c.connecting], 0, END if c.contact == "end" else START)
-        for c in tables.network.junctions.get(link.id, ())
+        Way(tables.linked(road, c.connecting), 0, END if c.contact == "end" else START)
+        for c in tables.connections(road, link.id)
         if c.incoming == here.id
     )
 

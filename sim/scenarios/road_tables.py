@@ -1,4 +1,4 @@
-"""Roads as arrays: reference lines, lanes and links looked up for thousands of places at once.
+"""Roads as arrays: reference lines, lanes and links looked up for thousands of places at once, on several maps too.
 
 A road is cut into cells wherever one of its records starts, and finely in curves; within a cell its line, its heading
 and the t of its lanes' centres are cubics of s that agree with the exact road at both ends, in value and in slope. They
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.roads.geometry import Floats, Line, PlanView, wrap_rad
-from sim.roads.network import DRIVING_KINDS, Road, RoadNetwork
+from sim.roads.network import DRIVING_KINDS, Connection, Road, RoadNetwork
 from sim.roads.surface import Stations
 
 Ints = NDArray[np.int64]
@@ -33,6 +33,15 @@ class LanePlaces(NamedTuple):
     slope: Floats  # dt/ds of the centre
     width_m: Floats
     valid: Bools  # there is such a lane
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The maps that a batch of runs is played on."""
+
+    networks: tuple[RoadNetwork, ...]
+    map_of: Ints  # (B,) index of each run's map
+    parameters: frozenset[str] = frozenset()  # that decide which it is
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,17 @@ class _Cells:
 
 
 class RoadTables:
-    """The roads of one network, by their index in file order. Lanes are given by their ids."""
+    """The roads of networks, by their index in file order, one network after the other. Lanes are given by their ids.
 
-    def __init__(self, network: RoadNetwork) -> None:
-        self.network = network
-        self.roads = tuple(network.roads.values())
-        self.index = {id: i for i, id in enumerate(network.roads)}
+    Networks are maps of different places: nothing leads from one to another, and who looks for a road says on which.
+    """
+
+    def __init__(self, *networks: RoadNetwork) -> None:
+        self.networks = networks
+        self.roads = tuple(road for network in networks for road in network.roads.values())
+        self.map_of = np.repeat(np.arange(len(networks)), [len(network.roads) for network in networks])
+        self._before = np.cumsum([0, *(len(network.roads) for network in networks)])  # roads of earlier networks
+        self._index = [{id: i + first for i, id in enumerate(n.roads)} for n, first in zip(networks, self._before)]
         self.length_m = np.array([road.length_m for road in self.roads])
         self.right_hand = np.array([road.right_hand for road in self.roads])
         self.flat = np.array([_is_flat(road) for road in self.roads])
@@ -72,10 +86,33 @@ class RoadTables:
         self.in_junction = np.array([road.junction is not None for road in self.roads])
         self._lanes = max((abs(id) for road in self.roads for part in road.sections for id in part.lanes), default=1)
         self._many = np.array([len(road.sections) > 1 for road in self.roads])
-        self._base = np.concatenate(([0.0], np.cumsum(self.length_m + 1.0)[:-1]))  # where each road's keys start
         self._made: dict[int, _Cells] = {}
         self._have: Bools = np.zeros(len(self.roads), dtype=bool)
         self._ways: dict[tuple[int, int, int], tuple[Way, ...]] = {}
+
+    # --- Networks ---
+
+    def road(self, map_: int, id: str) -> int:
+        """The index of a road of one network by its id, -1 where there is none."""
+        return self._index[map_].get(id, -1)
+
+    def linked(self, road: int, id: str) -> int:
+        """The index of a road by its id, in the network of another one."""
+        return self._index[self.map_of[road]][id]
+
+    def connections(self, road: int, junction: str) -> tuple[Connection, ...]:
+        """Those of a junction of the road's network; none where it has no such junction."""
+        return tuple(self.networks[self.map_of[road]].junctions.get(junction, ()))
+
+    def find(self, xy_m: Floats, map_of: Ints) -> tuple[Ints, Floats, Floats]:
+        """Road, s and t of points (n, 2), each on its network (n,)."""
+        road, s, t = np.zeros(len(xy_m), dtype=np.int64), np.zeros(len(xy_m)), np.zeros(len(xy_m))
+        for index in np.unique(map_of):
+            rows = np.flatnonzero(map_of == index)
+            found = self.networks[index].index.locate(xy_m[rows])
+            road[rows] = np.where(found.road < 0, -1, found.road + self._before[index])
+            s[rows], t[rows] = found.s_m, found.t_m
+        return road, s, t
 
     # --- Look-ups ---
 
@@ -177,9 +214,9 @@ class RoadTables:
         if len(missing):
             self._make(np.unique(missing))
         inside = np.minimum(np.maximum(s_m, 0.0), self.length_m[road])  # faster than clip where n is small
-        cell = np.searchsorted(self._key, self._base[road] + inside, side="right") - 1
-        # Keys of far roads are coarse; a place within rounding of a cell's start is in the cell that starts there.
-        cell = np.minimum(np.maximum(cell, self._first[road]), self._last[road])
+        key = np.empty(len(road), dtype=np.complex128)  # road and s: complex numbers are ordered by one, then the other
+        key.real, key.imag = road, inside
+        cell = np.searchsorted(self._key, key, side="right") - 1
         return cell, s_m - self._start[cell]
 
     def _make(self, roads: Ints) -> None:
@@ -190,16 +227,13 @@ class RoadTables:
         parts = [self._made[i] for i in made]
         count = np.array([len(part.start_m) for part in parts])
         self._start = np.concatenate([part.start_m for part in parts])
-        self._key = self._start + np.repeat(self._base[made], count)
+        self._key = np.repeat(made, count) + 1j * self._start
         self._line = np.concatenate([part.line for part in parts])
         self._lane = np.concatenate([part.lanes for part in parts])
         self._has_lane = np.concatenate([part.has_lane for part in parts])
         self._drives = np.concatenate([part.drives for part in parts])
         self._edges = np.concatenate([part.edges for part in parts])
         self._section = np.concatenate([part.section for part in parts])
-        self._first, self._last = np.zeros((2, len(self.roads)), dtype=np.int64)
-        self._last[made] = np.cumsum(count) - 1
-        self._first[made] = self._last[made] - count + 1
 
 
 class _Line(PlanView):
@@ -322,12 +356,12 @@ def _ways(tables: RoadTables, index: int, lane: int, end: int) -> tuple[Way, ...
         part = road.sections[-1 if end == END else 0]
         here = part.lanes.get(lane)
         linked = () if here is None else (here.successors if end == END else here.predecessors)
-        other, entered = tables.index[link.id], END if link.contact == "end" else START
+        other, entered = tables.linked(index, link.id), END if link.contact == "end" else START
         there = tables.roads[other].sections[-1 if entered == END else 0].lanes
         return tuple(Way(other, id, entered) for id in linked if id in there)
     return tuple(
-        Way(tables.index[c.connecting], to, END if c.contact == "end" else START)
-        for c in tables.network.junctions.get(link.id, ())
+        Way(tables.linked(index, c.connecting), to, END if c.contact == "end" else START)
+        for c in tables.connections(index, link.id)
         if c.incoming == road.id
         for source, to in c.lane_links
         if source == lane

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sim.scenarios.conditions import ElementState, Trigger
-from sim.scenarios.model import Act, Action, Event, Maneuver, ManeuverGroup, Parameter, Scenario, Story
+from sim.scenarios.model import Act, Action, Event, Maneuver, ManeuverGroup, Parameter, RoadFiles, Scenario, Story
 from sim.scenarios.parameters import TYPES, check_constraints, check_types
 from sim.scenarios.values import Draw, Scope, Value
 from sim.scenarios.xosc_actions import global_action, private_action
@@ -31,7 +31,8 @@ def read_xosc(
     """The scenario of a file for one draw of its parameters; roads are also looked for in `road_paths`.
 
     Where runs differ in the model of a road vehicle alone, it is one entity whose sizes differ by run and whose
-    category names them all; `merge_models=False` raises Mixed instead. `constrained=False` takes any values.
+    category names them all, and their roads may be of several files; `merge_models=False` raises Mixed instead.
+    `constrained=False` takes any values.
 
     Raises Mixed where the runs of the draw differ in what shapes the tree, ValueError where the file is wrong or holds
     something that we do not play or the draw is outside its constraints, OSError where a file cannot be read.
@@ -49,6 +50,7 @@ def read_xosc(
     read.book.declared = frozenset(variables) | {parameter.name for parameter in parameters}
     read.book.catalogs = catalog_locations(read, root)
     found = entities(read, root)
+    roads = _roads(read, root)
     scenario = Scenario(
         name=path.stem,
         file=path,
@@ -56,7 +58,8 @@ def read_xosc(
         scope=read.scope,
         parameters=parameters,
         variables=variables,
-        road_file=_road(read, root),
+        road_file=next(iter(roads.files.values())) if roads is not None and len(roads.files) == 1 else None,
+        road_files=roads if roads is not None and len(roads.files) > 1 else None,
         entities=found,
         init=tuple(_init(read, board)),
         stories=tuple(_story(read, story) for story in board.findall("Story")),
@@ -141,16 +144,19 @@ def _variables(read: Reader, root: Element) -> dict[str, Value]:
     return found
 
 
-def _road(read: Reader, root: Element) -> Path | None:
+def _roads(read: Reader, root: Element) -> RoadFiles | None:
     network = root.find("RoadNetwork")
     element = None if network is None else network.find("LogicFile")
     if element is None:
         return None
-    where = read.where(element, "filepath")
-    found, note = find_road(read.text(element, "filepath"), read.path, where, read.book.road_paths)
-    if note is not None:
-        read.book.note(note)
-    return found
+    name = read.value(element, "filepath")
+    texts = name.texts(read.draw) if read.book.merge_models else [name.text(read.draw)]
+    files: dict[str, Path] = {}
+    for text in dict.fromkeys(map(str, texts)):
+        files[text], note = find_road(text, read.path, name.where, read.book.road_paths)
+        if note is not None:
+            read.book.note(note)
+    return RoadFiles(name, files)
 
 
 # --- Storyboard ---

@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pytest
 import torch
-from small_scenarios import CAR, after, event, parameter, place, scenario, speed, write
+from small_scenarios import CAR, ROAD, after, event, parameter, place, scenario, speed, write
 
 from sim.mapfiles.opendrive import read_opendrive
 from sim.scenarios.player import EgoCommand, Player, play, record
+from sim.scenarios.reading import network_of, roads_of
 from sim.scenarios.values import Draw, Mixed
 from sim.scenarios.xosc import read_xosc
 
@@ -47,6 +48,27 @@ def varied(size, seed):
     rng = np.random.default_rng(seed)
     ranges = {"rate": (0.5, 2.0), "v": (5.0, 30.0), "start": (0.2, 2.0)}
     return Draw(size, {name: rng.uniform(*limits, size) for name, limits in ranges.items()})
+
+
+def test_runs_on_several_maps_have_the_same_bits_as_each_on_its_own(tmp_path):
+    text = scenario(**VARIED | {"parameters": VARIED["parameters"] + parameter("road", "", "string")}, road="$road")
+    path = write(tmp_path, text)
+    (tmp_path / "curve.xodr").write_text(ROAD.replace("<line/>", '<arc curvature="0.004"/>'), encoding="utf-8")
+    names = np.array(["road.xodr", "curve.xodr", "curve.xodr"] * 4, dtype=object)
+    draw = Draw(12, dict(varied(12, 2).values) | {"road": names})
+    tree = read_xosc(path, draw)
+    batch = record(Player(tree, draw, roads_of(tree, draw)), 6.0)
+    ends = batch.xyz_world_m[range(12), batch.ticks - 1, 0]
+    assert (ends[names == "curve.xodr", 1] > ends[names == "road.xodr", 1].max() + 1.0).all()
+    for run in range(12):
+        alone = draw.take(np.array([run]))
+        own = read_xosc(path, alone)
+        assert own.road_file == tmp_path / names[run]
+        trace = record(Player(own, alone, network_of(own, alone)), 6.0)
+        for name in ("xyz_world_m", "hpr_rad", "speed_mps"):
+            assert torch.equal(getattr(trace, name)[0], getattr(batch, name)[run]), name
+    with pytest.raises(Mixed, match="road"):
+        network_of(tree, draw)
 
 
 def test_a_run_has_the_same_bits_alone_and_in_a_batch(tmp_path):

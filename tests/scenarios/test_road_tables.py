@@ -47,7 +47,7 @@ def test_places_are_found_again_on_their_road():
     x, y, *_ = tables.pose(here, s, t)
     for start in (np.full(200, -1), here):
         road, found_s, found_t = locate(
-            tables, x, y, start, np.clip(s + rng.uniform(-1, 1, 200), 0, tables.length_m[0])
+            tables, x, y, start * 0, start, np.clip(s + rng.uniform(-1, 1, 200), 0, tables.length_m[0])
         )
         assert (road == 0).all()
         assert np.abs(found_s - s).max() < 1e-3 and np.abs(found_t - t).max() < 1e-3
@@ -69,7 +69,7 @@ def test_a_look_up_does_not_depend_on_what_was_looked_up_before():
 def test_paths_lead_through_junctions():
     tables = RoadTables(read_opendrive(DATA / "esmini" / "fabriksgatan.xodr"))
     paths = PathFinder(tables)
-    start, goal = tables.index["0"], tables.index["1"]
+    start, goal = tables.road(0, "0"), tables.road(0, "1")
     found = [paths.find(start, lane, end, goal) for lane in (-1, 1) for end in (START, END)]
     assert any(path is not None and path.roads[-1][0] == goal for path in found)
     for path in found:
