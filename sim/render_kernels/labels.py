@@ -3,7 +3,7 @@
 import warp as wp
 
 from sim.render_kernels.terrain import Ground, ground_distances
-from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Meshes, Statics, Views
+from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, STATIC_FLAG, TERRAIN_NAME, Meshes, Statics, Views
 
 wp.set_module_options({"enable_backward": False})
 
@@ -11,6 +11,27 @@ ROAD = wp.constant(7)
 SIDEWALK = wp.constant(8)
 TERRAIN = wp.constant(22)
 SKY = wp.constant(23)
+ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
+
+
+@wp.func
+def count_stretch(
+    visible: wp.array2d(dtype=wp.int32),
+    bounds: wp.array3d(dtype=wp.int32),
+    view: wp.int32,
+    row: wp.int32,
+    item: wp.int32,
+    start: wp.int32,
+    end: wp.int32,
+):
+    """Add the pixels of a row from `start` to `end` to what is visible of an actor; others are passed over."""
+    if item < 0 or item >= ACTORS_END:
+        return
+    wp.atomic_add(visible, view, item, end - start + 1)
+    wp.atomic_min(bounds, view, item, 0, start)
+    wp.atomic_min(bounds, view, item, 1, row)
+    wp.atomic_max(bounds, view, item, 2, end + 1)
+    wp.atomic_max(bounds, view, item, 3, row + 1)
 
 
 @wp.kernel
@@ -43,29 +64,46 @@ def label_pixels(
     center = views.center_px[camera]
     world_from_camera = wp.transpose(views.camera_from_world[view])
     eye = views.eye[view]
+    flat = ground.flat[scene] == 1
     y = (float(row) + 0.5 - center[1]) * scale
+    # A stretch of pixels that show the same instance is counted at its end.
+    held = int(-1)
+    start = int(0)
+    end = int(0)
+    semantic_held = int(0)
     for column in range(lane, views.width, stride):
         seen = key[view, row, column]
+        name = wp.uint32(seen & wp.int64(0xFFFFFFFF))
         instance = int(0)
         semantic = SKY
         depth = float(wp.inf)
-        if seen != EMPTY:
+        if name < TERRAIN_NAME:
             depth = float(seen >> wp.int64(32)) / DEPTH_ONE
-            item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
-            if (seen & STATIC_FLAG) != wp.int64(0):
-                semantic = meshes.semantic[statics.model[first + item]]
-            else:
-                semantic = semantic_of_kind[kind[world, item]]
+            item = int(name >> wp.uint32(ITEM_SHIFT))
+            if item != held:
+                count_stretch(visible_out, bounds_out, view, row, held, start, end)
+                held = item
+                start = column
+                if item >= ACTORS_END:
+                    semantic_held = meshes.semantic[statics.model[first + item - ACTORS_END]]
+                else:
+                    semantic_held = semantic_of_kind[kind[world, item]]
+            end = column
+            semantic = semantic_held
+            if item < ACTORS_END:
                 instance = item + 1
-                wp.atomic_add(visible_out, view, item, 1)
-                wp.atomic_min(bounds_out, view, item, 0, column)
-                wp.atomic_min(bounds_out, view, item, 1, row)
-                wp.atomic_max(bounds_out, view, item, 2, column + 1)
-                wp.atomic_max(bounds_out, view, item, 3, row + 1)
         else:
+            count_stretch(visible_out, bounds_out, view, row, held, start, end)
+            held = -1
             away = world_from_camera * wp.vec3((float(column) + 0.5 - center[0]) * scale, y, 1.0)
-            if away[2] < -1.0e-6:
+            on_ground = bool(False)
+            if name == TERRAIN_NAME:
+                depth = float(seen >> wp.int64(32)) / DEPTH_ONE
+                on_ground = True
+            elif flat and away[2] < -1.0e-6:
                 depth = -eye[2] / away[2]
+                on_ground = True
+            if on_ground:
                 distances = ground_distances(ground, scene, eye[0] + depth * away[0], eye[1] + depth * away[1])
                 semantic = TERRAIN
                 if distances[0] > 0.0:
@@ -75,10 +113,33 @@ def label_pixels(
         depth_out[view, row, column] = depth
         semantic_out[view, row, column] = wp.uint8(semantic)
         instance_out[view, row, column] = wp.int16(instance)
+    count_stretch(visible_out, bounds_out, view, row, held, start, end)
 
 
 @wp.kernel
 def clear_boxes(
+    # In
+    views: Views,
+    stride: wp.int32,
+    # Out
+    bitmap_out: wp.array4d(dtype=wp.uint32),
+    silhouette_out: wp.array2d(dtype=wp.int32),
+    amodal_out: wp.array3d(dtype=wp.float32),
+):
+    """Erase the last frame's silhouettes, which lie within its amodal boxes; `stride` threads share one of them."""
+    view, actor, lane = wp.tid()
+    if silhouette_out[view, actor] > 0:
+        first = wp.clamp(int(amodal_out[view, actor, 0]) - 1, 0, views.width - 1) >> 5
+        last = wp.clamp(int(amodal_out[view, actor, 2]) + 1, 0, views.width - 1) >> 5
+        top = wp.clamp(int(amodal_out[view, actor, 1]) - 1, 0, views.height - 1)
+        bottom = wp.clamp(int(amodal_out[view, actor, 3]) + 1, 0, views.height - 1)
+        for row in range(top + lane, bottom + 1, stride):
+            for word in range(first, last + 1):
+                bitmap_out[view, actor, row, word] = wp.uint32(0)
+
+
+@wp.kernel
+def reset_boxes(
     # Out
     silhouette_out: wp.array2d(dtype=wp.int32),
     visible_out: wp.array2d(dtype=wp.int32),

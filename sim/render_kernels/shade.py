@@ -9,7 +9,17 @@ from sim.render_kernels.appearance import Images, Light, exp_of, headlight, ligh
 from sim.render_kernels.paving import ground_at
 from sim.render_kernels.surface import mesh_at
 from sim.render_kernels.terrain import Ground
-from sim.render_kernels.view import DEPTH_ONE, EMPTY, STATIC_FLAG, Actors, Meshes, Statics, Views, turned
+from sim.render_kernels.view import (
+    DEPTH_ONE,
+    ITEM_SHIFT,
+    STATIC_FLAG,
+    TERRAIN_NAME,
+    Actors,
+    Meshes,
+    Statics,
+    Views,
+    turned,
+)
 
 wp.set_module_options({"enable_backward": False})
 
@@ -66,14 +76,16 @@ def shade_ray(
     length = wp.length(toward)
     sight = toward / length
     rgb = wp.vec3(0.0, 0.0, 0.0)
-    on_mesh = seen != EMPTY
-    on_ground = not on_mesh and toward[2] < -1.0e-6
+    name = name_of(seen)
+    on_mesh = name < TERRAIN_NAME
+    on_ground = name == TERRAIN_NAME
     # Length of the ray in units of `toward`, whose part along the camera's axis is 1.
     depth = float(0.0)
-    if on_mesh:
+    if on_mesh or on_ground:
         depth = float(seen >> wp.int64(32)) / DEPTH_ONE
-    elif on_ground:
+    elif ground.flat[scene] == 1 and toward[2] < -1.0e-6:
         depth = -eye[2] / toward[2]
+        on_ground = True
     distance = depth * length
     thickness = distance
     if distance <= 0.0:
@@ -84,7 +96,7 @@ def shade_ray(
     if clear < LEAST_CLEAR:
         clear = 0.0
     elif on_mesh:
-        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> wp.int64(11))
+        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> ITEM_SHIFT)
         model = int(0)
         tint = int(0)
         pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
@@ -181,7 +193,7 @@ def shade_pixels(
                 seen = key[view, row * samples + down, column * samples + across]
                 if name_of(seen) != name_of(first):
                     same = False
-                if seen == EMPTY:
+                if name_of(seen) >= TERRAIN_NAME:
                     mark = int(stencil[view, row * samples + down, column * samples + across])
                     shadowed += mark & 1
                     beneath += mark >> 1

@@ -81,8 +81,7 @@ def mesh_at(
     `eye_m` is the eye seen from the middle of the instance's base in world axes, `turn` its world_from_body,
     `detail` that of Actors or Statics, `phase` what the signal group `detail` shows (meaningless for others).
     """
-    level = int((name >> wp.int64(10)) & wp.int64(1))
-    triangle = meshes.first[model, level] + (int(name & wp.int64(0xFFFF)) & TRIANGLE_MASK)
+    triangle = meshes.first[model, 0] + (int(name & wp.int64(0xFFFF)) & TRIANGLE_MASK)
     u0 = meshes.corner[3 * triangle]
     u1 = meshes.corner[3 * triangle + 1]
     u2 = meshes.corner[3 * triangle + 2]

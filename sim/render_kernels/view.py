@@ -2,15 +2,21 @@
 
 import warp as wp
 
+from sim.render_kernels.terrain import Ground, normal_at
+
 wp.set_module_options({"enable_backward": False})
 
 NEAR_M = wp.constant(0.05)
 DEPTH_ONE = wp.constant(1048576.0)
 EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 STATIC_FLAG = wp.constant(wp.int64(1 << 31))
-LEVEL_BIT = wp.constant(1 << 10)
-TRIANGLE_MASK = wp.constant((1 << 10) - 1)
-FINE_PX = wp.constant(34.0)  # models whose longest side looks larger than this are drawn in full detail
+ITEM_SHIFT = wp.constant(wp.int64(12))
+TRIANGLE_MASK = wp.constant((1 << 12) - 1)
+TERRAIN_NAME = wp.constant(wp.uint32(0xFFFFFFFE))  # ground of maps that are not flat; of flat ones it is EMPTY's
+FINE_PX = wp.constant(56.0)  # models whose longest side looks larger than this are drawn in full detail
+MIDDLE_PX = wp.constant(18.0)  # and those that look smaller than this in the coarsest
+LEAST_PX = wp.constant(0.5)  # what looks smaller still is left out
+SHADOW_PX = wp.constant(2.0)
 PERSON = wp.constant(100)
 BICYCLE = wp.constant(24)  # Model; a motorcycle's follows
 WALK_PHASES = wp.constant(8)
@@ -21,6 +27,7 @@ WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in o
 @wp.struct
 class Meshes:
     corner: wp.array(dtype=wp.vec3)  # 3 per triangle, unit box
+    plane: wp.array(dtype=wp.vec4)  # unit normal n and n . p
     normal: wp.array(dtype=wp.vec3)
     material: wp.array(dtype=wp.int32)
     first: wp.array2d(dtype=wp.int32)
@@ -71,10 +78,11 @@ class Actors:
 @wp.struct
 class DrawList:
     count: wp.array(dtype=wp.int32)  # (V,)
-    name: wp.array2d(dtype=wp.int64)  # (V, S) flag, instance and level, ready to take the triangle's index
-    model: wp.array2d(dtype=wp.int32)
+    name: wp.array2d(dtype=wp.int64)  # (V, S) flag, instance and the level's first triangle: add a triangle's index
+    triangles: wp.array2d(dtype=wp.vec2i)  # of the level: first, count
     axes: wp.array2d(dtype=wp.mat33)  # camera_from_unit
     shift: wp.array2d(dtype=wp.vec3)
+    source: wp.array2d(dtype=wp.vec3)  # the eye, or the direction to the sun, in the unit box
 
 
 @wp.func
@@ -203,15 +211,38 @@ def sphere_in_view(p: wp.vec3, radius: wp.float32, focal: wp.float32, center: wp
 
 
 @wp.func
+def append(
+    meshes: Meshes,
+    listed: DrawList,
+    view: wp.int32,
+    name: wp.int64,
+    model: wp.int32,
+    level: wp.int32,
+    axes: wp.mat33,
+    shift: wp.vec3,
+    source: wp.vec3,
+):
+    first = meshes.first[model, level]
+    slot = wp.atomic_add(listed.count, view, 1)
+    listed.name[view, slot] = name + wp.int64(first - meshes.first[model, 0])
+    listed.triangles[view, slot] = wp.vec2i(first, meshes.count[model, level])
+    listed.axes[view, slot] = axes
+    listed.shift[view, slot] = shift
+    listed.source[view, slot] = source
+
+
+@wp.func
 def cull_one(
     views: Views,
+    meshes: Meshes,
     view: wp.int32,
-    flag: wp.int64,
-    item: wp.int32,
+    name: wp.int64,
     model: wp.int32,
     base: wp.vec3,
     body: wp.mat33,
     size: wp.vec3,
+    ground: Ground,
+    scene: wp.int32,
     sun: wp.vec3,
     shadow_range_m: wp.float32,
     drawn: DrawList,
@@ -219,43 +250,43 @@ def cull_one(
 ):
     """Append one instance to the lists of what is drawn and of what casts a shadow, if it can be seen there.
 
-    Shadows fall on the plane through the instance's own base; `body` is its world_from_body, `base` its base's middle.
+    Shadows fall on the plane through the instance's base along the ground; `body` is its world_from_body.
     """
     camera = view % views.cameras
     focal = views.focal_px[camera]
     center = views.center_px[camera]
     turn = views.camera_from_world[view]
-    eye = views.eye[view]
-    away = base - eye
-    unit = body * wp.diag(size)
+    away = base - views.eye[view]
     wide = float(views.width)
     high = float(views.height)
-    up = wp.vec3(body[0, 2], body[1, 2], body[2, 2])
-    middle = turn * (away + 0.5 * size[2] * up)
-    radius = 0.5 * wp.length(size)
-    if sphere_in_view(middle, radius, focal, center, wide, high):
-        large = wp.max(size[0], wp.max(size[1], size[2])) * focal
+    middle = turn * (away + (0.5 * size[2]) * wp.vec3(body[0, 2], body[1, 2], body[2, 2]))
+    looks_px = wp.max(size[0], wp.max(size[1], size[2])) * focal / wp.max(wp.length(middle), NEAR_M)
+    if looks_px < LEAST_PX:
+        return
+    unit = body * wp.diag(size)
+    if sphere_in_view(middle, 0.5 * wp.length(size), focal, center, wide, high):
         level = 0
-        if large < FINE_PX * wp.length(middle):
+        if looks_px < MIDDLE_PX:
+            level = 2
+        elif looks_px < FINE_PX:
             level = 1
-        slot = wp.atomic_add(drawn.count, view, 1)
-        drawn.name[view, slot] = flag | (wp.int64(item) << wp.int64(11)) | (wp.int64(level) << wp.int64(10))
-        drawn.model[view, slot] = model
-        drawn.axes[view, slot] = turn * unit
-        drawn.shift[view, slot] = turn * away
+        source = wp.cw_div(-away * body, size)
+        append(meshes, drawn, view, name, model, level, turn * unit, turn * away, source)
+    if looks_px < SHADOW_PX or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
+        return
+    up = normal_at(ground, scene, base[0], base[1])
     rise = wp.dot(sun, up)
-    if rise <= 0.0 or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
+    if rise <= 0.0 or wp.dot(away, up) >= 0.0:
         return
     lean = up - sun / rise  # from the top to its shadow, less the height: along the base's plane
     stretch = size[2] * wp.length(lean)
     half = 0.5 * wp.sqrt(size[0] * size[0] + size[1] * size[1]) + 0.5 * stretch
     if sphere_in_view(turn * (away + 0.5 * size[2] * lean), half, focal, center, wide, high):
         flat = wp.identity(n=3, dtype=wp.float32) - wp.outer(sun, up) / rise
-        slot = wp.atomic_add(shadows.count, view, 1)
-        shadows.name[view, slot] = flag | (wp.int64(item) << wp.int64(11)) | wp.int64(LEVEL_BIT)
-        shadows.model[view, slot] = model
-        shadows.axes[view, slot] = turn * flat * unit
-        shadows.shift[view, slot] = turn * away
+        level = 1
+        if looks_px < FINE_PX:
+            level = 2
+        append(meshes, shadows, view, name, model, level, turn * flat * unit, turn * away, wp.cw_div(sun * body, size))
 
 
 @wp.kernel
@@ -264,56 +295,77 @@ def cull(
     map_index: wp.array(dtype=wp.int32),
     # In
     views: Views,
+    meshes: Meshes,
     actors: Actors,
     statics: Statics,
+    ground: Ground,
     weather: wp.array2d(dtype=wp.float32),
     range_m: wp.float32,
     shadow_range_m: wp.float32,
     reach: wp.int32,
     actor_count: wp.int32,
+    threads: wp.int32,
     # Out
     drawn_out: DrawList,
     shadows_out: DrawList,
 ):
-    """One thread per view and candidate: first the actors, then the cells of the static grid around the camera."""
-    view, candidate = wp.tid()
+    """`threads` threads share a view's candidates: first the actors, then the cells of the static grid around it."""
+    view, thread = wp.tid()
     world = view // views.cameras
+    scene = map_index[world]
     azimuth = weather[world, 0]
     elevation = weather[world, 1]
-    flat = wp.cos(elevation)
-    sun = wp.vec3(flat * wp.cos(azimuth), flat * wp.sin(azimuth), wp.sin(elevation))
-    if candidate < actor_count:
-        model = actors.model[world, candidate]
-        if model >= 0:
-            pose = actors.pose[world, candidate]
-            cull_one(
-                views, view, wp.int64(0), candidate, model, wp.vec3(pose[0], pose[1], actors.z[world, candidate]),
-                actors.turn[world, candidate], actors.size_m[world, candidate], sun, shadow_range_m,
-                drawn_out, shadows_out,
-            )  # fmt: skip
-        return
-    scene = map_index[world]
-    eye = views.eye[view]
+    level = wp.cos(elevation)
+    sun = wp.vec3(level * wp.cos(azimuth), level * wp.sin(azimuth), wp.sin(elevation))
     side = 2 * reach + 1
-    cell = candidate - actor_count
+    eye = views.eye[view]
     corner = statics.origin[scene]
-    column = int(wp.floor((eye[0] - corner[0]) / statics.cell_m)) + cell % side - reach
-    row = int(wp.floor((eye[1] - corner[1]) / statics.cell_m)) + cell // side - reach
     shape = statics.shape[scene]
-    if column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
-        return
-    at = statics.grid_first[scene] + row * shape[0] + column
     base = statics.map_first[scene]
-    for item in range(statics.cell_first[at], statics.cell_first[at + 1]):
-        pose = statics.pose[item]
-        size = statics.size_m[item]
-        dx = pose[0] - eye[0]
-        dy = pose[1] - eye[1]
-        # Small things vanish earlier: posts and bushes beyond some hundred metres are below a pixel anyway.
-        limit = wp.min(range_m, 60.0 + 25.0 * wp.max(size[2], 0.25 * size[0]))
-        if dx * dx + dy * dy < limit * limit:
-            cull_one(
-                views, view, STATIC_FLAG, item - base, statics.model[item],
-                wp.vec3(pose[0], pose[1], statics.z[item]), turned(pose[2], pose[3], 1.0, 0.0), size, sun,
-                shadow_range_m, drawn_out, shadows_out,
-            )  # fmt: skip
+    camera = view % views.cameras
+    for candidate in range(thread, actor_count + side * side, threads):
+        if candidate < actor_count:
+            model = actors.model[world, candidate]
+            if model >= 0:
+                pose = actors.pose[world, candidate]
+                cull_one(
+                    views, meshes, view, wp.int64(candidate) << ITEM_SHIFT, model,
+                    wp.vec3(pose[0], pose[1], actors.z[world, candidate]), actors.turn[world, candidate],
+                    actors.size_m[world, candidate], ground, scene, sun, shadow_range_m, drawn_out, shadows_out,
+                )  # fmt: skip
+            continue
+        cell = candidate - actor_count
+        column = int(wp.floor((eye[0] - corner[0]) / statics.cell_m)) + cell % side - reach
+        row = int(wp.floor((eye[1] - corner[1]) / statics.cell_m)) + cell // side - reach
+        if column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
+            continue
+        at = statics.grid_first[scene] + row * shape[0] + column
+        first = statics.cell_first[at]
+        last = statics.cell_first[at + 1]
+        if first == last:
+            continue
+        ahead = views.camera_from_world[view] * wp.vec3(
+            corner[0] + (float(column) + 0.5) * statics.cell_m - eye[0],
+            corner[1] + (float(row) + 0.5) * statics.cell_m - eye[1],
+            0.0,
+        )
+        # Cells beyond all shadows need a look only if they are ahead; heights are not known here, hence the slack.
+        far = wp.length(ahead)
+        if far > shadow_range_m + statics.cell_m and not sphere_in_view(
+            ahead, 1.4 * statics.cell_m + 0.15 * far, views.focal_px[camera], views.center_px[camera],
+            float(views.width), float(views.height),
+        ):  # fmt: skip
+            continue
+        for item in range(first, last):
+            pose = statics.pose[item]
+            size = statics.size_m[item]
+            dx = pose[0] - eye[0]
+            dy = pose[1] - eye[1]
+            # Small things vanish earlier: posts and bushes beyond some hundred metres are below a pixel anyway.
+            limit = wp.min(range_m, 60.0 + 25.0 * wp.max(size[2], 0.25 * size[0]))
+            if dx * dx + dy * dy < limit * limit:
+                cull_one(
+                    views, meshes, view, STATIC_FLAG | (wp.int64(item - base) << ITEM_SHIFT), statics.model[item],
+                    wp.vec3(pose[0], pose[1], statics.z[item]), turned(pose[2], pose[3], 1.0, 0.0), size,
+                    ground, scene, sun, shadow_range_m, drawn_out, shadows_out,
+                )  # fmt: skip

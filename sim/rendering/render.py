@@ -84,6 +84,7 @@ class Renderer:
         self._mounts = _array(camera.ego_from_camera.to(device, torch.float32).contiguous(), wp.mat44)
         self._allocate()
         self._describe(textures)
+        self._all_flat = bool(scenery.ground_flat.all())
         self._reach = int(np.ceil(RANGE_M / scenery.item_cell_m))
         self._slots = actors + _most_items(scenery, self._reach)
         self._drawn, self._shadows = (self._draw_list() for _ in range(2))
@@ -99,7 +100,6 @@ class Renderer:
         self._check(world, weather)
         self._buffers.weather.copy_(weather.packed())
         self._buffers.key.fill_(_NO_KEY)
-        self._buffers.bitmap.zero_()
         self._buffers.stencil.zero_()
         if self._samples > 1:
             self._buffers.sample_key.fill_(_NO_KEY)
@@ -131,15 +131,17 @@ class Renderer:
             self._place_views(state),
             self._place_actors(world, state),
             self._cull(world),
-            self._clear_boxes(),
+            *self._clear_boxes(),
+            *self._draw_ground(world, self._label_views, self._key),
             self._draw(self._label_views, self._key, True),
             self._label_pixels(world),
         ]
         if self._actors > 1:
             commands.append(self._finish_boxes(world))
         if self._samples > 1:
+            commands += self._draw_ground(world, self._colour_views, self._sample_key)
             commands.append(self._draw(self._colour_views, self._sample_key, False))
-        commands += [self._draw_shadows(), self._draw_footprints(), self._shade_pixels(world, state)]
+        commands += [self._draw_shadows(world), self._draw_footprints(world), self._shade_pixels(world, state)]
         return commands
 
     # --------------------------------------------------------------------------------------------- one kernel a method
@@ -161,19 +163,33 @@ class Renderer:
         return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
     def _cull(self, world: World) -> Any:
-        inputs = [_array(world.map_index), self._label_views, self._placed, self._statics, self._weather]
-        inputs += [RANGE_M, SHADOW_RANGE_M, self._reach, self._actors]
-        dim = (self._views, self._actors + (2 * self._reach + 1) ** 2)
-        return self._launch(view.cull, dim, inputs, [self._drawn, self._shadows])
+        threads = self._threads(self._actors + (2 * self._reach + 1) ** 2)
+        inputs = [_array(world.map_index), self._label_views, self._meshes, self._placed, self._statics, self._ground]
+        inputs += [self._weather, RANGE_M, SHADOW_RANGE_M, self._reach, self._actors, threads]
+        return self._launch(view.cull, (self._views, threads), inputs, [self._drawn, self._shadows])
 
-    def _clear_boxes(self) -> Any:
-        outputs = [self._silhouette, self._visible, self._bounds, self._amodal]
-        return self._launch(labels.clear_boxes, (self._views, self._actors), [], outputs)
+    def _clear_boxes(self) -> list[Any]:
+        shape, outputs = (self._views, self._actors), [self._silhouette, self._visible, self._bounds, self._amodal]
+        inputs = [self._label_views, self._lanes]
+        bitmap = [self._bitmap, self._silhouette, self._amodal]
+        return [
+            self._launch(labels.clear_boxes, (*shape, self._lanes), inputs, bitmap),
+            self._launch(labels.reset_boxes, shape, [], outputs),
+        ]
+
+    def _draw_ground(self, world: World, views: Any, key: wp.array) -> list[Any]:
+        if self._all_flat:
+            return []
+        stride = self._threads(views.width * views.samples)
+        dim = (self._views, views.height * views.samples, stride)
+        inputs = [_array(world.map_index), views, self._ground, stride]
+        return [self._launch(raster.draw_ground, dim, inputs, [key])]
 
     def _draw(self, views: Any, key: wp.array, silhouettes: bool) -> Any:
-        inputs = [views, self._meshes, self._drawn, self._lanes, silhouettes]
+        threads = self._threads(self._slots * self._lanes)
+        inputs = [views, self._meshes, self._drawn, threads, self._lanes, silhouettes]
         outputs = [key, self._bitmap, self._silhouette, self._amodal]
-        return self._launch(raster.draw, (self._views, self._slots, self._lanes), inputs, outputs)
+        return self._launch(raster.draw, (self._views, threads), inputs, outputs)
 
     def _label_pixels(self, world: World) -> Any:
         inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._statics]
@@ -189,22 +205,29 @@ class Renderer:
         inputs = [_array(world.kind), self._label_views, self._silhouette, self._visible, self._bounds, self._amodal]
         return self._launch(labels.finish_boxes, (self._views, self._actors - 1), inputs, outputs)
 
-    def _draw_shadows(self) -> Any:
-        inputs = [self._colour_views, self._meshes, self._shadows, self._lanes]
-        return self._launch(raster.draw_shadows, (self._views, self._slots, self._lanes), inputs, [self._stencil])
+    def _draw_shadows(self, world: World) -> Any:
+        threads = self._threads(self._slots * self._lanes)
+        inputs = [_array(world.map_index), self._colour_views, self._meshes, self._ground, self._shadows]
+        inputs += [self._colour_key, threads, self._lanes]
+        return self._launch(raster.draw_shadows, (self._views, threads), inputs, [self._stencil])
 
-    def _draw_footprints(self) -> Any:
-        inputs = [self._colour_views, self._placed]
+    def _draw_footprints(self, world: World) -> Any:
+        inputs = [_array(world.map_index), _array(world.kind), self._colour_views, self._placed, self._ground]
+        inputs.append(self._colour_key)
         return self._launch(raster.draw_footprints, (self._views, self._actors), inputs, [self._stencil])
 
     def _shade_pixels(self, world: World, state: State) -> Any:
         inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.signal_phase)]
         inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
-        inputs += [self._weather, self._key if self._samples == 1 else self._sample_key, self._stencil, self._strides]
+        inputs += [self._weather, self._colour_key, self._stencil, self._strides]
         dim = (self._views, self._camera.height_px, self._strides)
         return self._launch(shade.shade_pixels, dim, inputs, [_array(self._rgb.flatten(0, 1))])
 
     # --------------------------------------------------------------------------------------------------------- set-up
+
+    def _threads(self, most: int) -> int:
+        """As many threads as there is work for; one on the CPU, where each costs and they run one after the other."""
+        return 1 if self._device == "cpu" else most
 
     def _zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.zeros(shape, dtype=dtype, device=self._device)
@@ -242,6 +265,7 @@ class Renderer:
             weather=self._zeros(self._worlds, WEATHER_FLOATS),
         )
         self._key, self._sample_key = _array(self._buffers.key), _array(self._buffers.sample_key)
+        self._colour_key = self._key if s == 1 else self._sample_key
         self._stencil, self._bitmap = _array(self._buffers.stencil), _array(self._buffers.bitmap, wp.uint32)
         self._silhouette, self._visible = _array(self._buffers.silhouette), _array(self._buffers.visible)
         self._bounds, self._amodal = _array(self._buffers.bounds), _array(self._buffers.amodal)
@@ -249,7 +273,7 @@ class Renderer:
         # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
         labels_of_kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
         self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
-        self._lanes, self._strides = (1, 1) if self._device == "cpu" else (_LANES_CUDA, width)
+        self._lanes, self._strides = self._threads(_LANES_CUDA), self._threads(width)
 
     def _describe(self, textures: Textures) -> None:
         """Fill the structures that kernels take."""
@@ -289,14 +313,16 @@ class Renderer:
         shape, result = (self._views, self._slots), view.DrawList()
         result.count = wp.zeros(self._views, dtype=wp.int32, device=self._device)
         result.name = wp.zeros(shape, dtype=wp.int64, device=self._device)
-        result.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
+        result.triangles = wp.zeros(shape, dtype=wp.vec2i, device=self._device)
         result.axes = wp.zeros(shape, dtype=wp.mat33, device=self._device)
         result.shift = wp.zeros(shape, dtype=wp.vec3, device=self._device)
+        result.source = wp.zeros(shape, dtype=wp.vec3, device=self._device)
         return result
 
     def _mesh_struct(self) -> Any:  # view.Meshes
         library, result = mesh_library(), view.Meshes()
         result.corner = self._constant(library.corner.reshape(-1, 3), wp.vec3)
+        result.plane = self._constant(library.plane, wp.vec4)
         result.normal = self._constant(library.normal.reshape(-1, 3), wp.vec3)
         result.material = self._constant(library.material)
         result.first, result.count = self._constant(library.first), self._constant(library.count)
