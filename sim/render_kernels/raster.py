@@ -272,7 +272,7 @@ def draw(
 
 @wp.func
 def on_the_ground(key: wp.int64, z: wp.float32):
-    """Whether a sample saw ground of a map that is not flat at about the depth of a shadow's plane, not another hill."""
+    """Whether a sample saw ground that is not flat at about the depth of a shadow's plane, not another hill."""
     depth = float(key >> wp.int64(32)) / DEPTH_ONE
     return wp.uint32(key & wp.int64(0xFFFFFFFF)) == TERRAIN_NAME and wp.abs(z - depth) < 0.2 * depth + 0.5
 
