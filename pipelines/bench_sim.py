@@ -81,8 +81,8 @@ def _rate(bench: Bench, worlds: int, actors: int, map_file: Path | None = None) 
         "worlds": worlds,
         "actors": actors,
         "map": batch.places[0] if sized.road.map is not None else f"generated {sized.road.kind}",
-        "maps": len(batch.networks),
-        "lanes": len(batch.lanes.length_m),
+        "maps": len(batch.maps.networks),
+        "lanes": len(batch.maps.lanes.length_m),
         "counts": "valid actors times ticks",
     }
     return figure, simulator
@@ -91,7 +91,7 @@ def _rate(bench: Bench, worlds: int, actors: int, map_file: Path | None = None) 
 def _uncontrolled(sized: Experiment, batch: Worlds, device: str) -> Simulator:
     # Nobody is controlled, so that the ego drives in traffic like everybody and every step is an ordinary one.
     nobody = torch.zeros(sized.sim.actors, dtype=torch.bool)
-    return Simulator(batch.lanes, sized.sim, batch.seeds, batch.map_index, device, nobody)
+    return Simulator(batch.maps.lanes, sized.sim, batch.seeds, batch.map_index, device, nobody)
 
 
 def sized_experiment(experiment: Experiment, worlds: int, actors: int) -> Experiment:

@@ -86,10 +86,12 @@ class Drive(Common):
 
 @dataclasses.dataclass(kw_only=True)
 class Render(Common):
-    """Render labelled scenes: images/, semantic/ (Cityscapes label ids) and annotations.json (COCO)."""
+    """Render a labelled dataset: images, semantic, instance, depth and annotations.json (COCO), or other layouts."""
 
     scenes: Whole = None
     """How many scenes."""
+    format: Annotated[str | None, _arg("coco|kitti|nuscenes|webdataset")] = None
+    """Layout on disk (default coco); more than one with --set "render.format=[coco, kitti]"."""
     out: Folder = None
     """Folder for the scenes; an interrupted job given the same folder goes on where it stopped."""
     workers: Whole = None
@@ -99,7 +101,10 @@ class Render(Common):
 
     def run(self) -> None:
         base = {"road.kind": "any", "weather": "any", "appearance": "any"}
-        experiment = self.experiment(base, render__scenes=self.scenes, workers=self.workers, seed=self.seed)
+        base |= {"camera.width_px": 640, "camera.height_px": 360}
+        experiment = self.experiment(
+            base, render__scenes=self.scenes, render__format=self.format, workers=self.workers, seed=self.seed
+        )
         _job("render_job").render(experiment, self.out)
 
 

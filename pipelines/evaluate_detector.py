@@ -15,9 +15,9 @@ from perception.detector import Detector, images_to_input
 from perception.lifting import lift
 from perception.metrics import coco_results, evaluate_detections, lifting_errors
 from perception.weights import load_detector
+from pipelines.datasets.frames import draw_scenes
 from pipelines.fanout import fan_out_resumable
 from pipelines.progress import progress
-from pipelines.render_job import draw_scenes
 from pipelines.report import BLUE, GREEN, ORANGE, Card, figure_html, page, table_html
 from pipelines.runs import claim, machine, versions, write_json, write_text
 from pipelines.sight import detector_weights

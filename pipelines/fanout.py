@@ -47,14 +47,14 @@ def fan_out(
         yield from _Fan(function, tasks, min(workers, max(len(tasks), 1)), done).results()
 
 
-def fan_out_resumable(
+def fan_out_to_files(
     function: Callable[[Any], Any],
     tasks: dict[str, Any],
     parts: Path,
     workers: int,
     done: Callable[[int], None],
-) -> list[Any]:
-    """The results of all named tasks, in order; each is kept as `parts`/NAME.json and found there by a later run.
+) -> list[Path]:
+    """Run all named tasks, each result kept as `parts`/NAME.json and found there by a later run; the files, in order.
 
     Results are plain values that JSON holds. `done` is told how many tasks are finished, earlier ones included.
     """
@@ -65,7 +65,19 @@ def fan_out_resumable(
     results = fan_out(function, [tasks[name] for name in missing], workers, lambda count: done(ready + count))
     for name, result in zip(missing, results, strict=True):
         write_json(parts / f"{name}.json", result)
-    return [json.loads((parts / f"{name}.json").read_text(encoding="utf-8")) for name in tasks]
+    return [parts / f"{name}.json" for name in tasks]
+
+
+def fan_out_resumable(
+    function: Callable[[Any], Any],
+    tasks: dict[str, Any],
+    parts: Path,
+    workers: int,
+    done: Callable[[int], None],
+) -> list[Any]:
+    """The results of `fan_out_to_files`, read back, all at once."""
+    files = fan_out_to_files(function, tasks, parts, workers, done)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Film:
         self._camera = video_camera(experiment)
         self._renderer = make_renderer(experiment, worlds, self._camera)
         self._weather = make_weather(worlds)
-        self._birdseye = BirdsEye(worlds.networks[0], BIRDSEYE_WIDTH_PX, VIEW_HEIGHT_PX)
+        self._birdseye = BirdsEye(worlds.maps.networks[0], BIRDSEYE_WIDTH_PX, VIEW_HEIGHT_PX)
         self.width_px = fit(
             np.zeros((self._camera.height_px, self._camera.width_px, 3), np.uint8), VIEW_HEIGHT_PX
         ).shape[1]

@@ -76,6 +76,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `written_whole` left below a folder where it was killed; nobody else may be writing there."""
+    for path in folder.rglob(".*.part*"):
+        path.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with written_whole(path) as part:

@@ -13,8 +13,7 @@ from configs.schema import Experiment, WeatherName
 from pipelines.film import Film
 from pipelines.rollout import Tick, outcome_of
 from pipelines.sight import Sight, make_sight
-from pipelines.worlds import Worlds
-from sim.roads.lanegraph import compile_lanes
+from pipelines.worlds import Maps, Worlds
 from sim.scenarios.behaviours import Environment, SetEnvironment
 from sim.scenarios.goals import goal_xy_world_m
 from sim.scenarios.model import Scenario
@@ -40,12 +39,11 @@ class AgentDriver:
         scenario, draw, network = player.scenario, player.draw, player.network
         if network is None:
             raise ValueError(f"{scenario.file.name}: --agent {agent} needs a road, and the scenario has none")
-        lanes = compile_lanes([network])
-        self._stage = stage = Stage(player, lanes, ego, goal_xy_world_m(scenario, draw, network))
+        maps = Maps((network,))
+        self._stage = stage = Stage(player, maps.lanes, ego, goal_xy_world_m(scenario, draw, network))
         self._agent: Agent = make_agent(agent, draw.size)
         worlds = Worlds(
-            networks=(network,),
-            lanes=lanes,
+            maps=maps,
             map_index=stage.world.map_index,
             seeds=stage.world.seed,
             places=(scenario.name,) * draw.size,

@@ -5,21 +5,22 @@ A world is a function of the configuration and its own seed, never of the worlds
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import get_args
 
 import torch
 
 from agents.episodes import kind_of_seed
-from configs.schema import CameraConfig, Experiment, RoadKind, WeatherName
+from configs.schema import CameraConfig, Experiment, RoadKind, WeatherConfig, WeatherName
 from sim.mapfiles.opendrive import read_opendrive
 from sim.painting.gan import gan_textures
 from sim.painting.textures import Textures, procedural_textures
 from sim.rendering.camera import camera_from_config
+from sim.rendering.conditions import Forecast, conditions_of, drawn_conditions
 from sim.rendering.render import Renderer
-from sim.rendering.scenery import build_scenery
-from sim.rendering.weather import Weather, weather_by_name
+from sim.rendering.scenery import Scenery, build_scenery
+from sim.rendering.weather import Weather, weather_of
 from sim.roadgen.generate import generate_road
 from sim.roads.lanegraph import compile_lanes
 from sim.roads.network import RoadNetwork
@@ -32,30 +33,44 @@ TEXTURE_VARIANTS = 4
 TEXTURE_SEED = 1
 
 
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """The maps of a batch, compiled and planted once, when first asked for."""
+
+    networks: tuple[RoadNetwork, ...]
+
+    @cached_property
+    def lanes(self) -> LaneGraph:
+        return compile_lanes(list(self.networks))
+
+    @cached_property
+    def scenery(self) -> Scenery:
+        return build_scenery(list(self.networks), TEXTURE_SEED)
+
+
 @dataclass(frozen=True)
 class Worlds:
     """The worlds of one batch."""
 
-    networks: tuple[RoadNetwork, ...]
-    lanes: LaneGraph
-    map_index: torch.Tensor  # (B,) int32 into networks
+    maps: Maps
+    map_index: torch.Tensor  # (B,) int32 into the maps
     seeds: torch.Tensor  # (B,) int64
     places: tuple[str, ...]  # per world: kind of road, or the map file's name
-    weathers: tuple[WeatherName, ...]  # per world
+    weathers: tuple[WeatherName, ...]  # per world: the name, or what the numbers are like
+    forecasts: tuple[Forecast, ...]  # per world
 
 
 def make_worlds(experiment: Experiment, seeds: Sequence[int], pooled: bool = True) -> Worlds:
     """The worlds of `seeds`: their maps (from a pool of `road.pool` a block of seeds, or their own) and weather."""
     maps = [map_key(experiment, seed, pooled) for seed in seeds]
     distinct = sorted(set(maps))
-    networks = tuple(_network(experiment.road.map, kind, map_seed) for kind, map_seed in distinct)
     return Worlds(
-        networks=networks,
-        lanes=compile_lanes(list(networks)),
+        maps=_maps(experiment.road.map, tuple(distinct)),
         map_index=torch.tensor([distinct.index(key) for key in maps], dtype=torch.int32),
         seeds=torch.tensor(list(seeds), dtype=torch.int64),
         places=tuple(kind for kind, _ in maps),
         weathers=tuple(weather_of_seed(experiment, seed) for seed in seeds),
+        forecasts=tuple(forecast_of_seed(experiment, seed) for seed in seeds),
     )
 
 
@@ -72,17 +87,40 @@ def batches_by_map(experiment: Experiment, first_seed: int, count: int, size: in
     Compiling a map and planting its scenery costs more than drawing a frame of it.
     """
     numbers = sorted(range(count), key=lambda number: (map_key(experiment, first_seed + number), number))
-    return [numbers[first : first + size] for first in range(0, count, size)]
+    batches: list[list[int]] = [[]]
+    for number in numbers:
+        key = map_key(experiment, first_seed + number)
+        other = batches[-1] and key != map_key(experiment, first_seed + batches[-1][-1])
+        # A batch that is half full ends with its map; smaller ones take in the next.
+        if len(batches[-1]) == size or (other and 2 * len(batches[-1]) >= size):
+            batches.append([])
+        batches[-1].append(number)
+    return batches
 
 
 def weather_of_seed(experiment: Experiment, seed: int) -> WeatherName:
-    """The configured weather, or one drawn by the seed."""
+    """The configured weather, one drawn by the seed, or what the configured numbers (at first) are like."""
+    if isinstance(experiment.weather, tuple):
+        return experiment.weather[0].like
+    if isinstance(experiment.weather, WeatherConfig):
+        return experiment.weather.like
     return WEATHERS[(seed // 2) % len(WEATHERS)] if experiment.weather == "any" else experiment.weather
+
+
+def forecast_of_seed(experiment: Experiment, seed: int) -> Forecast:
+    """How the weather of the seed's world goes on. ValueError where keyframes are not in order of time."""
+    if isinstance(experiment.weather, str):
+        return Forecast((0.0,), (drawn_conditions(weather_of_seed(experiment, seed), seed),))
+    frames = experiment.weather if isinstance(experiment.weather, tuple) else (experiment.weather,)
+    times = tuple(frame.at_s for frame in frames)
+    if list(times) != sorted(set(times)):
+        raise ValueError(f"weather: keyframes at {times} s; want each at_s later than the one before")
+    return Forecast(times, tuple(conditions_of(frame, seed) for frame in frames))
 
 
 def make_simulator(experiment: Experiment, worlds: Worlds, device: str = "cpu") -> Simulator:
     """The batch, spawned."""
-    return Simulator(worlds.lanes, experiment.sim, worlds.seeds, worlds.map_index, device)
+    return Simulator(worlds.maps.lanes, experiment.sim, worlds.seeds, worlds.map_index, device)
 
 
 def make_renderer(
@@ -91,7 +129,7 @@ def make_renderer(
     """A renderer of the worlds through the configured camera, or through another one."""
     camera = camera or experiment.camera
     return Renderer(
-        build_scenery(list(worlds.networks), TEXTURE_SEED),
+        worlds.maps.scenery,
         textures(experiment.appearance),
         camera_from_config(camera),
         len(worlds.seeds),
@@ -101,10 +139,9 @@ def make_renderer(
     )
 
 
-def make_weather(worlds: Worlds) -> Weather:
-    """Weather of every world, each drawn by its own name and seed."""
-    rows = [weather_by_name(name, 1, worlds.seeds[i : i + 1]) for i, name in enumerate(worlds.weathers)]
-    return Weather(**{f.name: torch.cat([getattr(row, f.name) for row in rows]) for f in fields(Weather)})
+def make_weather(worlds: Worlds, time_s: float = 0.0) -> Weather:
+    """Weather of every world, each by its own forecast and seed, at a time of the drive."""
+    return weather_of([forecast.at(time_s) for forecast in worlds.forecasts])
 
 
 @lru_cache(maxsize=3)
@@ -140,3 +177,9 @@ def map_key(experiment: Experiment, seed: int, pooled: bool = True) -> tuple[str
 @lru_cache(maxsize=256)
 def _network(map_file: Path | None, kind: RoadKind, map_seed: int) -> RoadNetwork:
     return read_opendrive(map_file) if map_file is not None else generate_road(kind, map_seed)
+
+
+@lru_cache(maxsize=2)
+def _maps(map_file: Path | None, keys: tuple[tuple[RoadKind, int], ...]) -> Maps:
+    """Kept for the next batch: neighbouring ones of a job often share theirs, and maps cost more than a frame."""
+    return Maps(tuple(_network(map_file, *key) for key in keys))

@@ -32,7 +32,7 @@ SUBFOLDERS = {
     },
     "perception": {"weights"},
     "agents": {"weights"},
-    "pipelines": {"verdicts"},
+    "pipelines": {"datasets", "verdicts"},
 }
 MAX_LINES = 500
 SOURCES = sorted(path for folder in ORDER for path in (ROOT / folder).rglob("*.py"))

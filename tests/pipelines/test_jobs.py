@@ -36,6 +36,24 @@ def test_drive_on_the_oracle(roadloop, tmp_path):
     metrics = read(out / "metrics.json")
     assert metrics["ended"] == "time" and metrics["ticks"] == 20 and metrics["detection"] is None
     assert 0 < metrics["route_completion"] <= 1 and not metrics["collision"]
+    scores, absent = metrics["scores"]["scores"], metrics["scores"]["absent"]
+    assert scores["carla_2_0"] == pytest.approx(metrics["route_completion"], abs=0.02)
+    # The expert itself: nobody gets farther than he does.
+    assert metrics["scores"]["terms"]["epdms"]["ego_progress"] == 1.0
+    assert all(0 <= scores[name] <= 1 for name in ("carla_2_1", "nuplan", "pdms", "epdms"))
+    assert {name for name, value in scores.items() if value is None} == set(absent)
+    told = (
+        "CARLA driving score 2.0",
+        "CARLA driving score 2.1",
+        "nuPlan",
+        "PDMS",
+        "EPDMS",
+        "TTC",
+        "PET",
+        "DRAC",
+        "RSS",
+    )
+    assert all(name in ran.out and name in (out / "report.html").read_text() for name in told)
     about = next(imageio_ffmpeg.read_frames(str(out / "drive.mp4")))
     assert about["codec"] == "h264" and about["duration"] == pytest.approx(2.0, abs=0.11)
     page = re.sub(r"<script.*?</script>", "", (out / "report.html").read_text(), flags=re.DOTALL)
@@ -87,13 +105,13 @@ def test_render_is_the_same_over_workers_and_goes_on(roadloop, tmp_path, scenes)
     assert ran.code == 0, ran.err
     shutil.copytree(scenes, stopped)
     (stopped / "annotations.json").unlink()
-    for name in (".parts/000003.json", "images/000005.png", "semantic/000005.png"):
+    for name in (".parts/000003.json", "images/000005.png", "semantic/000005.png", "depth/000005.png"):
         (stopped / name).unlink()
     kept = (stopped / "images" / "000011.png").stat().st_mtime_ns
     ran = roadloop("render", *SMOKE, "--scenes", 24, "--out", stopped)
     assert ran.code == 0, ran.err
     assert (stopped / "images" / "000011.png").stat().st_mtime_ns == kept
-    names = [f"{kind}/{i:06d}.png" for kind in ("images", "semantic") for i in range(24)] + ["annotations.json"]
+    names = [f"{kind}/{i:06d}.png" for kind in ("images", "semantic", "instance", "depth") for i in range(24)] + ["annotations.json"]
     assert same_files(scenes, spread, names)
     assert same_files(scenes, stopped, names)
 
@@ -118,6 +136,11 @@ def test_evaluate_agents_is_the_same_over_workers(roadloop, tmp_path):
     table = read(alone / "table.json")["table"]
     mean = sum(float(row["driving_score"]) for row in rows[:4]) / 4
     assert table[0]["agent"] == "classical" and table[0]["driving_score"] == pytest.approx(mean)
+    means = read(alone / "table.json")["scores"]
+    assert [row["agent"] for row in means] == ["classical", "random"]
+    for name in ("carla_2_0", "carla_2_1", "nuplan", "pdms", "epdms"):
+        assert means[0][name] == pytest.approx(sum(float(row[name]) for row in rows[:4]) / 4)
+    assert all(row["least_ttc_s"] or "least_ttc_s" in row["absent"] for row in rows) and "epdms" in ran.out
     assert "classical" in ran.out and (alone / "report.html").stat().st_size > 1_000_000
 
 

@@ -1,0 +1,79 @@
+"""The default layout: images/, semantic/, instance/, depth/ with the same stems, and annotations.json (COCO).
+
+Annotations carry their mask as compressed run lengths, as pycocotools reads them.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import hotcoco.mask
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.schema import Experiment
+from perception.data import ANNOTATIONS, COCO_CATEGORIES
+from pipelines.datasets.frames import LabelledFrame
+from pipelines.datasets.images import encoded, write_bytes
+from pipelines.datasets.tables import part_rows, write_document
+from pipelines.runs import versions
+
+Json = dict[str, Any]
+FOLDERS = ("images", "semantic", "instance", "depth")
+
+
+class CocoWriter:
+    """Writes one batch of the default layout."""
+
+    RESULTS = (*FOLDERS, ANNOTATIONS)
+
+    def __init__(self, folder: Path, batch: str, experiment: Experiment) -> None:
+        self._folder, self._suffix = folder, experiment.render.image
+        self._images: list[Json] = []
+        self._annotations: list[Json] = []
+        for name in FOLDERS:
+            (folder / name).mkdir(exist_ok=True)
+
+    def add(self, frame: LabelledFrame) -> None:
+        for name, content in encoded(frame, self._suffix).items():
+            suffix = self._suffix if name == "images" else "png"
+            write_bytes(self._folder / name / f"{frame.stem}.{suffix}", content)
+        self._images.append(frame.image | {"world_from_ego": frame.world_from_ego.tolist()})
+        self._annotations.append({"of": [entry | mask_entry(frame, entry) for entry in frame.annotations]})
+
+    def close(self) -> dict[str, list[Json]]:
+        return {"images": self._images, "annotations": self._annotations}
+
+    @staticmethod
+    def finish(folder: Path, experiment: Experiment, parts: Sequence[Path]) -> None:
+        """Join the annotations of all batches; ids count through in the order of the batches."""
+        head = {
+            "info": {"description": "Roadloop scenes", "seed": experiment.seed, "versions": versions()},
+            "categories": COCO_CATEGORIES,
+        }
+        images = (row | {"id": i} for i, row in enumerate(part_rows(parts, "images"), 1))
+        write_document(folder / ANNOTATIONS, head, {"images": images, "annotations": _numbered(parts)})
+
+
+def _numbered(parts: Sequence[Path]) -> Iterator[Json]:
+    ids = count(1)
+    for image_id, row in enumerate(part_rows(parts, "annotations"), 1):
+        for entry in row["of"]:
+            yield entry | {"id": next(ids), "image_id": image_id}
+
+
+def mask_entry(frame: LabelledFrame, annotation: Json) -> Json:
+    """The COCO fields of an object's visible mask: run lengths and area in pixels."""
+    mask = np.asfortranarray(frame.instance == annotation["actor"] + 1, dtype=np.uint8)
+    return {"segmentation": run_lengths(mask), "area": float(mask.sum())}
+
+
+def run_lengths(mask: NDArray[np.uint8]) -> Json:
+    """A mask (H, W), column-major, as COCO's compressed run lengths."""
+    encoded_mask = hotcoco.mask.encode(mask)
+    counts = encoded_mask["counts"]
+    return {
+        "size": [int(n) for n in encoded_mask["size"]],
+        "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts,
+    }
