@@ -10,7 +10,7 @@ import numpy as np
 from sim.scenarios import behaviours as kinds
 from sim.scenarios.controllers import Controllers
 from sim.scenarios.following import Meet, TakeRoute, Trace, Tracks
-from sim.scenarios.lateral import BOTH, ChangeLane, ShiftOffset
+from sim.scenarios.lateral import BOTH, ChangeLane, KeepAside, ShiftOffset
 from sim.scenarios.longitudinal import ChangeSpeed, FollowProfile, KeepDistance
 from sim.scenarios.model import Action
 from sim.scenarios.replay import Recorded
@@ -78,6 +78,8 @@ class Deeds:
             return ChangeLane(body, entity, bodies)
         if isinstance(body, kinds.LaneOffset):
             return ShiftOffset(body, entity, bodies)
+        if isinstance(body, kinds.LateralDistance):
+            return KeepAside(body, entity, bodies, stage.distances)
         if isinstance(body, kinds.FollowTrajectory):
             return Trace(body, entity, bodies, stage.places, self.tracks)
         if isinstance(body, kinds.Replay):

@@ -3,7 +3,7 @@
 A lane change moves the entity itself: of the way of a tick, speed times dt, the part across is what the transition
 asks, the part along is what remains; without enough speed it goes straight across. The body looks where it goes. It
 belongs to the lane that it is in, while the offset that changes is measured from the target lane all along.
-A lane offset is set before the entity moves along its lane at full speed.
+A lane offset is set before the entity moves along its lane at full speed; so is the offset that keeps a distance.
 """
 
 import math
@@ -11,13 +11,15 @@ import math
 import numpy as np
 
 from sim.roads.geometry import Floats, wrap_rad
-from sim.scenarios.behaviours import LaneChange, LaneOffset
+from sim.scenarios.behaviours import LaneChange, LaneOffset, LateralDistance
+from sim.scenarios.distances import Distances
 from sim.scenarios.longitudinal import LATERAL, LONGITUDINAL
 from sim.scenarios.motions import SMALL, Bodies
 from sim.scenarios.road_tables import Bools, Ints
 from sim.scenarios.transitions import Transition
 
 _LARGE = 1e10
+_THERE_M = 1e-3
 
 
 class ChangeLane:
@@ -188,6 +190,98 @@ class ShiftOffset:
         bodies.settle(rows)
         transition.step(runs, dt_s)
         return done
+
+
+class KeepAside:
+    """LateralDistanceAction: to a distance across from another entity, and to keep it where it is continuous.
+
+    Without limits the entity is there at once. With limits its speed across rises and falls at their rates, never
+    above their top, and comes down in time. Without a distance it keeps the one at the start. Free space is between the
+    boxes, seen along the own axes.
+    """
+
+    domains = frozenset({LATERAL})
+
+    def __init__(self, body: LateralDistance, entity: int, bodies: Bodies, distances: Distances) -> None:
+        self.entity, self.body, self.bodies, self.distances = entity, body, bodies, distances
+        draw = bodies.draw
+        if bodies.tables is None:
+            raise ValueError(f"{body.entity.where}: a lateral distance needs a map; name its file in the <RoadNetwork>")
+        if body.coordinates == "trajectory":
+            raise ValueError(
+                f"{body.entity.where}: coordinateSystem='trajectory' is not supported; use road, lane or entity"
+            )
+        self.other = bodies.index(body.entity)
+        limits = body.max_acceleration, body.max_deceleration, body.max_speed
+        self.limited = any(limit is not None for limit in limits)
+        self.up, self.down, self.top = (
+            np.full(draw.size, _LARGE) if limit is None else np.maximum(limit.numbers(draw), SMALL) for limit in limits
+        )
+        self.given = None if body.distance is None else np.abs(body.distance.numbers(draw))
+        self.wanted, self.pace_mps = np.zeros((2, draw.size))
+        self.side = np.ones(draw.size)
+
+    def _left(self) -> Floats:
+        """The other's distance (B,) to the left, between reference points or box middles; negative to the right."""
+        bodies, e, other = self.bodies, self.entity, self.other
+        left = self.distances.between(e, other, "lateral", self.body.coordinates)
+        if not self.body.freespace:
+            return left
+        turned = bodies.heading_rad[other] - bodies.heading_rad[e]
+        middle = bodies.centre_y_m[other] * np.cos(turned) + bodies.centre_x_m[other] * np.sin(turned)
+        return left + middle - bodies.centre_y_m[e]
+
+    def _bodies_between(self) -> Floats:
+        """How much (B,) of the distance the boxes take up."""
+        bodies, e, other = self.bodies, self.entity, self.other
+        turned = bodies.heading_rad[other] - bodies.heading_rad[e]
+        across = np.abs(np.cos(turned)) * bodies.width_m[other] + np.abs(np.sin(turned)) * bodies.length_m[other]
+        return 0.5 * (bodies.width_m[e] + across) if self.body.freespace else np.zeros_like(across)
+
+    def start(self, runs: Bools) -> Bools:
+        left = self._left()
+        side = {"leftToReferencedEntity": -1.0, "rightToReferencedEntity": 1.0}.get(self.body.displacement)
+        found = np.where(left < 0.0, -1.0, 1.0) if side is None else side
+        self.side = np.where(runs, found, self.side)
+        present = np.maximum(np.abs(left) - self._bodies_between(), 0.0)
+        self.wanted = np.where(runs, present if self.given is None else self.given, self.wanted)
+        self.pace_mps = np.where(runs, 0.0, self.pace_mps)
+        return np.zeros_like(runs)
+
+    def step(self, runs: Bools, dt_s: float) -> Bools:
+        bodies, e = self.bodies, self.entity
+        taken = runs & bodies.lateral_taken[e]
+        runs = runs & ~taken
+        bodies.find(bodies.rows(e, runs))
+        off = self._left() - self.side * (self.wanted + self._bodies_between())
+        runs = runs & (bodies.road[e] >= 0) & (np.abs(off) < 0.5 * _LARGE)
+        move = self._limited(runs, off, dt_s) if self.limited else off
+        forward = np.abs(bodies.turn_rad[e]) <= 0.5 * math.pi
+        way = np.abs(bodies.speed_mps[e]) * dt_s
+        angle = np.arctan2(move, np.maximum(way, SMALL)) if self.limited and dt_s > 0.0 else np.zeros_like(off)
+        done = runs & (np.abs(off - move) < _THERE_M)
+        angle = np.where(done | (way < SMALL), 0.0, angle)
+        turned = np.where(forward, angle, wrap_rad(math.pi + angle))
+        bodies.offset_m[e] = np.where(runs, bodies.offset_m[e] + np.where(forward, move, -move), bodies.offset_m[e])
+        bodies.turn_rad[e] = np.where(runs, turned, bodies.turn_rad[e])
+        rows = bodies.rows(e, runs)
+        bodies.settle(rows)
+        bodies.attach(rows[[int(row) not in bodies.courses for row in rows]] if bodies.courses else rows)
+        return taken if self.body.continuous else taken | done
+
+    def _limited(self, runs: Bools, off: Floats, dt_s: float) -> Floats:
+        """The way across (B,) of this tick."""
+        if dt_s <= 0.0:
+            return np.zeros_like(off)
+        # The pace from which braking within `off` is just possible, counting this tick's own way.
+        brake = self.down * dt_s
+        least = np.sqrt(brake * brake / 4.0 + 2.0 * self.down * np.abs(off)) - brake / 2.0
+        wanted = np.sign(off) * np.minimum(np.minimum(least, self.top), np.abs(off) / dt_s)
+        slows = np.abs(wanted) < np.abs(self.pace_mps)
+        rate = np.where(slows, self.down, self.up) * dt_s
+        pace = self.pace_mps + np.clip(wanted - self.pace_mps, -rate, rate)
+        self.pace_mps = np.where(runs, pace, self.pace_mps)
+        return pace * dt_s
 
 
 BOTH = frozenset({LATERAL, LONGITUDINAL})
