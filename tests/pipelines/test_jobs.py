@@ -111,7 +111,8 @@ def test_render_is_the_same_over_workers_and_goes_on(roadloop, tmp_path, scenes)
     ran = roadloop("render", *SMOKE, "--scenes", 24, "--out", stopped)
     assert ran.code == 0, ran.err
     assert (stopped / "images" / "000011.png").stat().st_mtime_ns == kept
-    names = [f"{kind}/{i:06d}.png" for kind in ("images", "semantic", "instance", "depth") for i in range(24)] + ["annotations.json"]
+    kinds = ("images", "semantic", "instance", "depth")
+    names = [*(f"{kind}/{i:06d}.png" for kind in kinds for i in range(24)), "annotations.json", "contact.jpg"]
     assert same_files(scenes, spread, names)
     assert same_files(scenes, stopped, names)
 
