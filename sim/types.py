@@ -6,6 +6,7 @@ Frames and units are in the names; `sim/frames.py` defines them.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 import torch
 
@@ -252,15 +253,24 @@ class EgoState:
     time_s: torch.Tensor  # (B,)
 
 
+@dataclass(frozen=True)
+class Lens:
+    """How a lens bends a pinhole's picture: the models of OpenCV, coefficients in its order."""
+
+    model: Literal["pinhole", "brown_conrady", "fisheye"] = "pinhole"
+    k: tuple[float, ...] = ()  # k1, k2, p1, p2, k3 or k1 to k4 (Kannala-Brandt); those left out are 0
+
+
 @dataclass
 class CameraModel:
-    """Pinhole cameras of one rig, the same in every world."""
+    """Cameras of one rig, the same in every world: pinholes, unless they have lenses."""
 
     width_px: int
     height_px: int
     focal_px: torch.Tensor  # (C,) square pixels
     center_px: torch.Tensor  # (C, 2) principal point (u, v)
     ego_from_camera: torch.Tensor  # (C, 4, 4)
+    lenses: tuple[Lens, ...] = ()  # one for each camera, or none
 
 
 @dataclass
