@@ -4,7 +4,7 @@ All are dataclasses of torch tensors (float32 unless said), batch first. Every p
 Frames and units are in the names; `sim/frames.py` defines them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
@@ -310,6 +310,26 @@ class Boxes3D:
     valid: torch.Tensor  # (B, K) bool
 
 
+ExtraLabel = Literal["normals", "flow", "things"]
+
+
+@dataclass
+class ExtraLabels:
+    """Labels that a renderer adds when asked to; None for those not asked for.
+
+    Flow leads from a pixel to where the camera saw the same point of the same thing at the image before, also where
+    that lies outside of the image; the sky is infinitely far. It is not valid, and 0, where nothing was there to see:
+    in a world's first image, at the first one after a reset, for actors that have come or been put elsewhere since, and
+    for points that were behind the camera.
+    """
+
+    normal_camera: torch.Tensor | None = None  # (B, C, H, W, 3) unit, of the surface's facets; 0 in the sky
+    flow_px: torch.Tensor | None = None  # (B, C, H, W, 2) u and v before, less those now
+    flow_valid: torch.Tensor | None = None  # (B, C, H, W) bool
+    # (B, C, H, W) int32: actor index + 1, from N + 1 on what stands still on the map, 0 for ground and sky
+    thing: torch.Tensor | None = None
+
+
 @dataclass
 class GroundTruth:
     """Labels of one tick: another object than SensorFrame, so that nothing can peek."""
@@ -319,6 +339,7 @@ class GroundTruth:
     instance: torch.Tensor  # (B, C, H, W) int16: actor index + 1; 0 for everything else
     boxes_2d: Boxes2D
     boxes_3d: Boxes3D  # every valid actor except the ego, in actor order
+    extra: ExtraLabels = field(default_factory=ExtraLabels)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from sim.meshes.library import mesh_library
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
 from sim.rendering.clouds import clouds_of
+from sim.rendering.extras import Extras
 from sim.rendering.scenery import Scenery
 from sim.rendering.weather import WEATHER_FLOATS, Weather
 from sim.types import (
@@ -28,6 +29,8 @@ from sim.types import (
     Boxes3D,
     CameraModel,
     EgoState,
+    ExtraLabel,
+    ExtraLabels,
     GroundTruth,
     SensorFrame,
     State,
@@ -73,6 +76,7 @@ class Renderer:
         actors: int,
         supersample: int = 1,
         device: str = "cpu",
+        labels: tuple[ExtraLabel, ...] = (),
     ) -> None:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
@@ -88,6 +92,8 @@ class Renderer:
         self._reach = int(np.ceil(RANGE_M / scenery.item_cell_m))
         self._slots = actors + _most_items(scenery, self._reach)
         self._drawn, self._shadows = (self._draw_list() for _ in range(2))
+        image = (worlds, len(camera.focal_px), camera.height_px, camera.width_px)
+        self._extras = Extras(labels, image, actors, device) if labels else None
         self._bound: tuple[int, ...] = ()
         self._commands: list[Any] = []
 
@@ -106,7 +112,8 @@ class Renderer:
         for command in self._recorded(world, state):
             command.launch()
         frame = SensorFrame(rgb=self._rgb, camera=self._camera, ego=ego)
-        truth = GroundTruth(self._depth_m, self._semantic, self._instance, self._boxes_2d, boxes_3d)
+        extra = self._extras.labels() if self._extras else ExtraLabels()
+        truth = GroundTruth(self._depth_m, self._semantic, self._instance, self._boxes_2d, boxes_3d, extra)
         return frame, truth
 
     def _check(self, world: World, weather: Weather) -> None:
@@ -119,7 +126,7 @@ class Renderer:
         tensors = (
             *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
             *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
-            *(state.z_world_m, state.pitch_rad, state.steer_rad, state.lane_s_m, state.signal_phase),
+            *(state.z_world_m, state.pitch_rad, state.steer_rad, state.lane_s_m, state.signal_phase, state.tick),
         )
         bound = tuple(t.data_ptr() for t in tensors)
         if bound != self._bound:
@@ -138,6 +145,9 @@ class Renderer:
         ]
         if self._actors > 1:
             commands.append(self._finish_boxes(world))
+        if self._extras:
+            scene = (self._label_views, self._meshes, self._placed, self._statics, self._ground)
+            commands += self._extras.record(world, state, scene, self._key, self._strides)
         if self._samples > 1:
             commands += self._draw_ground(world, self._colour_views, self._sample_key)
             commands.append(self._draw(self._colour_views, self._sample_key, False))
