@@ -7,6 +7,7 @@ Masks (B,) say in which runs something happens; a branch that nobody takes costs
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -219,6 +220,13 @@ class ActionElement(Element):
         super().start(runs)
         self._after(self.deed.start(runs))
 
+    def leave_out(self, runs: Bools) -> None:
+        """Nothing to do in these runs: whose action it is has not triggered the event."""
+        if runs.any():
+            self._enter(runs, COMPLETE, SKIP)
+            assert self.parent is not None
+            self.parent.child_done(runs)
+
     def trigger(self, runs: Bools) -> None:
         """Actions have no triggers of their own."""
 
@@ -245,6 +253,7 @@ class EventElement(Element):
         super().__init__("event", event.name, parent, size)
         self.stage = stage
         self.priority = {"overwrite": "override"}.get(event.priority, event.priority)
+        self.picked: dict[Element, Callable[[], Bools]] = {}  # actions of whoever triggered the event, and where
 
     def start(self, runs: Bools) -> None:
         runs = runs & (self.state != RUNNING)
@@ -266,8 +275,10 @@ class EventElement(Element):
             self.end(going)
         for child in self.children:
             assert isinstance(child, ActionElement)
-            self._displace(child, going)
-            child.start(going & (self.state == RUNNING))
+            acts = going & self.picked[child]() if child in self.picked else going
+            self._displace(child, acts)
+            child.start(acts & (self.state == RUNNING))
+            child.leave_out(going & ~acts)
 
     def _displace(self, action: ActionElement, runs: Bools) -> None:
         """End what else moves the same entity in the same domain."""
@@ -304,8 +315,6 @@ class Storyboard:
             self._group(group, element, deeds)
 
     def _group(self, group: ManeuverGroup, parent: Element, deeds: "Deeds") -> None:
-        if group.triggering_actors:
-            raise ValueError(f"{group.where}: selectTriggeringEntities='true' is not supported; name the actors")
         stage = self.stage
         element = Element("maneuverGroup", group.name, parent, self.size)
         element.most = _count(group.executions.numbers(stage.bodies.draw))
@@ -316,9 +325,24 @@ class Storyboard:
                 leaf = EventElement(event, branch, stage, self.size)
                 leaf.most = _count(event.executions.numbers(stage.bodies.draw))
                 self._triggers(leaf, event.start, None)
+                by = self._triggered_by(group, leaf, parent) if group.triggering_actors else {}
                 for action in event.actions:
-                    for entity in deeds.whom(action, actors):
-                        self._action(deeds, action, entity, leaf)
+                    for entity in deeds.whom(action, [*actors, *(e for e in by if e not in actors)]):
+                        made = self._action(deeds, action, entity, leaf)
+                        if entity in by and entity not in actors:
+                            leaf.picked[made] = partial(by.__getitem__, entity)
+
+    def _triggered_by(self, group: ManeuverGroup, event: Element, act: Element) -> dict[int, Bools]:
+        """Who may have triggered the event, or its act where the event waits for nobody, and in which runs."""
+        for firing in (event.begin, act.begin):
+            if firing is not None and firing.by:
+                return firing.by
+        if group.actors:
+            return {}
+        raise ValueError(
+            f"{group.where}: selectTriggeringEntities='true', but no entity can trigger event {event.name!r}; "
+            "name the actors, or test entities in its start trigger"
+        )
 
     def _triggers(self, element: Element, start: Trigger | None, stop: Trigger | None) -> None:
         # A start trigger without any groups fires at once, as players have it.

@@ -39,6 +39,9 @@ class Firing:
 
     def __init__(self, trigger: Trigger, stage: "Stage") -> None:
         self.groups = [[_Delayed(condition, stage) for condition in group] for group in trigger]
+        self.by: dict[int, Bools] = {}  # entities of its conditions, where each was one that made it fire last
+        for e in (e for group in self.groups for condition in group for e in condition.entities):
+            self.by[e] = np.zeros(stage.bodies.draw.size, dtype=bool)
 
     def test(self, runs: Bools) -> Bools:
         """Where the trigger fires now, among some runs (B,)."""
@@ -50,11 +53,18 @@ class Firing:
                 if tested.any():
                     holds = holds & condition.test(tested)
             fired = fired | holds
+            if holds.any() and self.by:
+                self._remember(group, holds)
         if fired.any():
             for group in self.groups:
                 for condition in group:
                     condition.tested &= ~fired
         return fired
+
+    def _remember(self, group: "list[_Delayed]", fired: Bools) -> None:
+        for e in self.by:
+            met = [condition.met[e] for condition in group if e in condition.met]
+            self.by[e] = np.where(fired, np.any(met, axis=0) if met else False, self.by[e])
 
     def reset(self, runs: Bools) -> None:
         """Forget what was, before a next execution."""
@@ -68,7 +78,9 @@ class _Delayed:
 
     def __init__(self, condition: Condition, stage: "Stage") -> None:
         self.stage, self.edge = stage, condition.edge
-        self.value = _test(condition, stage)
+        self.met: dict[int, Bools] = {}  # who met it when it was last tested, or ceased to where that is what counts
+        self.value = _test(condition, stage, self.met)
+        self.entities = tuple(stage.bodies.index(entity) for entity in condition.entities)
         size = stage.bodies.draw.size
         self.delay = condition.delay.numbers(stage.bodies.draw)
         self.late = self.delay > 0.0
@@ -122,8 +134,8 @@ class _Delayed:
         self.waiting = [(since, waits & ~runs, values) for since, waits, values in self.waiting]
 
 
-def _test(condition: Condition, stage: "Stage") -> Test:
-    """The test of a condition. ValueError where there is none for it."""
+def _test(condition: Condition, stage: "Stage", met: dict[int, Bools]) -> Test:
+    """The test of a condition, which notes in `met` who met it. ValueError where there is none for it."""
     test, draw = condition.test, stage.bodies.draw
     if isinstance(test, kinds.SimulationTime):
         rule, value = _rule(test.rule), test.value.numbers(draw)
@@ -140,6 +152,9 @@ def _test(condition: Condition, stage: "Stage") -> Test:
 
     def test_all(runs: Bools) -> Bools:
         results = [(each(e), valid[e]) for e in entities]
+        met.update(
+            zip(entities, (~result if condition.edge == "falling" else result & there for result, there in results))
+        )
         if condition.any:
             return np.any([result & there for result, there in results], axis=0)
         some = np.any([there for _, there in results], axis=0)

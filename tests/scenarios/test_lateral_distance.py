@@ -1,7 +1,7 @@
-# ruff: noqa: E501 - XML does not break well
 """LateralDistanceAction against closed forms, on lanes 3.5 m wide at y = -1.75 and -5.25; cars are 2 m wide."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from small_scenarios import after, event, place, scenario, speed
@@ -47,7 +47,7 @@ def test_with_limits_the_speed_across_is_a_trapezoid(tmp_path):
     assert y == pytest.approx([-1.75, -1.875, -2.75, -3.625, -3.75], abs=0.05)
     rates = [(at(trace, t + 0.05)[1] - at(trace, t)[1]) / 0.05 for t in (0.05 * k for k in range(20, 140))]
     assert max(abs(rate) for rate in rates) == pytest.approx(0.5, abs=1e-6)
-    assert max(abs(b - a) / 0.05 for a, b in zip(rates, rates[1:])) < 1.0 + 1e-3 + 0.1
+    assert max(abs(b - a) / 0.05 for a, b in pairwise(rates)) < 1.0 + 1e-3 + 0.1
     heading = trace.hpr_rad[0, round((BEGIN + 2.0) / 0.05), 0, 0].item()
     assert math.remainder(heading, 2 * math.pi) == pytest.approx(math.atan2(-0.5, 10.0), abs=1e-3)
 
