@@ -1,7 +1,7 @@
 """`roadloop drive`: one car, one world, closed loop; a film, a report and the scores."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from configs.schema import Experiment
 from pipelines.detection_log import DetectionLog
 from pipelines.film import Film
 from pipelines.progress import progress
+from pipelines.recorder import Recorder, expert_drive, is_expert
 from pipelines.report import write_drive_report
 from pipelines.rollout import Tick, rollout
 from pipelines.runs import default_folder, finite_or_none, machine, run_folder, versions, write_config, write_json
+from pipelines.score_tables import score_rows
 from pipelines.scores import Scorer
 from pipelines.sight import DetectorSight, Sight, View, make_sight
-from pipelines.worlds import make_simulator, make_worlds
+from pipelines.tables import print_table
+from pipelines.worlds import Worlds, make_simulator, make_worlds
 from sim.simulator import Simulator
 from sim.types import Boxes3D, EgoState
 
@@ -68,8 +71,9 @@ def drive(experiment: Experiment, out: Path | None) -> None:
         agent = make_agent(experiment.drive.agent, 1)
         sight = make_sight(experiment.drive.perception, experiment, worlds)
         film = Film(experiment, worlds, simulator, sight)
-        scorer, trace, detections = (
+        scorer, recorder, trace, detections = (
             Scorer(1, experiment.sim.dt_s),
+            Recorder(simulator),
             Trace(),
             DetectionLog(worlds.weathers[0], experiment.seed),
         )
@@ -78,6 +82,7 @@ def drive(experiment: Experiment, out: Path | None) -> None:
             loop_s = time.monotonic()
             for tick in rollout(simulator, agent, _Filmed(sight, film), ticks):
                 film.add(tick)
+                recorder.add(tick)
                 seen = _compare(detections, tick, sight)
                 trace.add(tick, float(scorer.add(tick)[0]), seen)
                 report(tick.index + 1, ticks, speed_kmh=trace.columns["speed_mps"][-1] * 3.6)  # type: ignore[operator]
@@ -86,6 +91,7 @@ def drive(experiment: Experiment, out: Path | None) -> None:
         metrics: dict[str, Any] = score.row()
         metrics["agent"], metrics["perception"] = experiment.drive.agent, experiment.drive.perception
         metrics["detection"] = detections.scores() if isinstance(sight, DetectorSight) else None
+        metrics["scores"] = _scores(experiment, worlds, recorder)
         metrics["ticks"] = len(trace.columns["time_s"])
         metrics["ticks_per_second"] = metrics["ticks"] / loop_s
         metrics["total_seconds"] = time.monotonic() - started_s
@@ -93,7 +99,15 @@ def drive(experiment: Experiment, out: Path | None) -> None:
         write_json(folder / "metrics.json", metrics)
         write_config(folder, experiment)
         write_drive_report(folder, metrics, trace.columns)
+    print_table(score_rows(metrics["scores"]), "Scores")
     print(_summary(metrics, folder))
+
+
+def _scores(experiment: Experiment, worlds: Worlds, recorder: Recorder) -> dict[str, Any]:
+    """The scores of others' rules: values, the terms they are made of, and why some are absent."""
+    own = is_expert(experiment.drive.agent, experiment.drive.perception)
+    (card,) = recorder.scorecards(recorder.expert() if own else expert_drive(experiment, worlds))
+    return asdict(card)
 
 
 def _compare(log: DetectionLog, tick: Tick, sight: Sight) -> dict[str, float]:

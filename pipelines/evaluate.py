@@ -17,9 +17,11 @@ from configs.schema import Experiment
 from pipelines.evaluate_detector import evaluate_detector
 from pipelines.fanout import fan_out_resumable
 from pipelines.progress import progress
+from pipelines.recorder import Recorder, expert_drive, is_expert
 from pipelines.report import BLUE, GREEN, ORANGE, Card, figure_html, page, table_html
 from pipelines.rollout import rollout
 from pipelines.runs import claim, default_folder, machine, run_folder, versions, write_json, write_text
+from pipelines.score_tables import NOTE, mean_scores
 from pipelines.scores import Scorer
 from pipelines.sight import detector_weights, make_sight
 from pipelines.tables import csv_text, print_table
@@ -63,6 +65,7 @@ def evaluate_agents(experiment: Experiment, folder: Path) -> list[Row]:
     ]
     _write(experiment, folder, table, episodes)
     print_table(table, "Held-out episodes")
+    print_table(_scores(episodes), "Scores by the rules of others, means of the episodes that have them")
     print(f"report {folder / 'report.html'}")
     return table
 
@@ -92,11 +95,16 @@ def drive_batch(task: tuple[Experiment, str, str, list[int]]) -> list[Row]:
     simulator = make_simulator(experiment, worlds)
     agent = make_agent(agent_name, len(seeds))
     sight = make_sight(percept_name, experiment, worlds)
-    scorer = Scorer(len(seeds), experiment.sim.dt_s)
+    scorer, recorder = Scorer(len(seeds), experiment.sim.dt_s), Recorder(simulator)
     for tick in rollout(simulator, agent, sight, max(round(experiment.sim.seconds / experiment.sim.dt_s), 1)):
         scorer.add(tick)
+        recorder.add(tick)
+    expert = recorder.expert() if is_expert(agent_name, percept_name) else expert_drive(experiment, worlds)
     scores = scorer.scores(worlds.seeds, worlds.places, worlds.weathers, simulator.world.route_length_m)
-    return [{"agent": agent_name, "perception": percept_name, **score.row()} for score in scores]
+    return [
+        {"agent": agent_name, "perception": percept_name, **score.row(), **card.row()}
+        for score, card in zip(scores, recorder.scorecards(expert), strict=True)
+    ]
 
 
 def summary(rows: Sequence[Row]) -> Row:
@@ -129,6 +137,7 @@ def _write(experiment: Experiment, folder: Path, table: list[Row], episodes: lis
         folder / "table.json",
         {
             "table": table,
+            "scores": _scores(episodes),
             "by_road": _by(episodes, "place"),
             "by_weather": _by(episodes, "weather"),
             "versions": versions(),
@@ -144,6 +153,9 @@ def _write(experiment: Experiment, folder: Path, table: list[Row], episodes: lis
         '<p class="note">Shares of episodes; score_95 is half the 95 % interval of the driving score. '
         "An episode ends with a collision, off the road or route, on arrival, or when time is up.</p>",
         *_bars(table),
+        "<h2>Scores by the rules of others</h2>",
+        table_html(_scores(episodes)),
+        f'<p class="note">Means of the episodes that have them. {NOTE}</p>',
         "<h2>By road</h2>",
         table_html(_by(episodes, "place")),
         "<h2>By weather</h2>",
@@ -171,6 +183,16 @@ def _bars(table: list[Row]) -> list[str]:
         figure.add_bar(x=names, y=[row[key] for row in table], name=key.replace("_", " "), marker_color=color)
     figure.update_layout(barmode="group")
     return [figure_html(figure, "Route completion, driving score, collisions", "", "share", 320)]
+
+
+def _scores(episodes: list[Row]) -> list[Row]:
+    """The mean scores of each agent and percept, in the order in which the episodes are listed."""
+    drivers = dict.fromkeys((row["agent"], row["perception"]) for row in episodes)
+    return [
+        {"agent": Path(agent).stem, "percept": Path(percept).stem, **mean_scores(rows)}
+        for agent, percept in drivers
+        if (rows := [row for row in episodes if (row["agent"], row["perception"]) == (agent, percept)])
+    ]
 
 
 def _by(episodes: list[Row], key: str) -> list[Row]:

@@ -12,6 +12,7 @@ import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
 from pipelines.runs import write_text
+from pipelines.score_tables import NOTE, score_rows
 from pipelines.tables import cell_text
 
 BLUE, ORANGE, GREEN, GREY, RED, PURPLE = "#0284c7", "#ea580c", "#16a34a", "#94a3b8", "#dc2626", "#7c3aed"
@@ -112,6 +113,7 @@ def write_drive_report(folder: Path, metrics: dict[str, Any], columns: dict[str,
     body = [video_html(folder / "drive.mp4"), "<h2>The drive</h2>", *_motion_plots(time_s, columns)]
     if metrics["detection"] is not None:
         body += ["<h2>Detection against truth</h2>", *_detection_plots(time_s, columns, metrics["detection"])]
+    body += ["<h2>Scores</h2>", table_html(score_rows(metrics["scores"])), f"<p class=note>{html.escape(NOTE)}</p>"]
     body.append(_fine_print(metrics))
     ended = {
         "time": "time was up",

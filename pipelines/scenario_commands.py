@@ -74,6 +74,8 @@ class Suite(Playing):
     """Seed of the sample."""
     unconstrained: tyro.conf.FlagCreatePairsOff[bool] = False
     """Play runs outside their scenario's constraints too, as they are; those that cannot be say why."""
+    scores: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also score every run: CARLA 2.0 and 2.1, nuPlan, PDMS, EPDMS and criticality, as columns of results.csv."""
     workers: Annotated[int, _arg("N")] = 0
     """Ray workers; 0 plays in this process."""
     seconds: Annotated[float, _arg("S")] = 60.0
@@ -88,6 +90,6 @@ class Suite(Playing):
         request = job.Request(
             paths=tuple(self.paths), agent=self.agent, perception=self.perception, dt_s=self.dt,
             seconds=self.seconds, sample=self.sample, seed=self.seed, road_paths=tuple(self.road_path),
-            unconstrained=self.unconstrained,
+            unconstrained=self.unconstrained, scores=self.scores,
         )  # fmt: skip
         job.play_suite(request, self.workers, self.out, self.resume)

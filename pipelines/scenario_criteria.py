@@ -20,42 +20,47 @@ from sim.scenarios.stage import KIND_OF_CATEGORY
 from sim.scenarios.values import Draw
 from sim.types import ActorKind
 
-_SERIES = ("x_m", "y_m", "heading_rad", "speed_mps", "accel_mps2", "valid")
+_SERIES = ("x_m", "y_m", "z_m", "heading_rad", "speed_mps", "accel_mps2", "valid")
 
 
 class CriteriaWatch:
-    """Records B runs of a scenario that has criteria."""
+    """Records B runs of a scenario that has criteria or is scored."""
 
     def __init__(self, scenario: Scenario, draw: Draw, network: RoadNetwork | None, player: Player, ego: str) -> None:
-        self._scenario, self._draw, self._network, self._player = scenario, draw, network, player
+        self.scenario, self.draw, self.network, self.player, self.ego = scenario, draw, network, player, ego
         first = player.entities.index(ego)
-        self._order = [first, *(e for e in range(len(player.entities.names)) if e != first)]
+        self.order = [first, *(e for e in range(len(player.entities.names)) if e != first)]
         self._ticks: list[dict[str, Tensor]] = []
 
     def see(self, state: State) -> None:
         """One more tick, the first included."""
-        self._ticks.append({name: getattr(state, name)[:, self._order].clone() for name in _SERIES})
+        self._ticks.append({name: getattr(state, name)[:, self.order].clone() for name in _SERIES})
 
     def judgements(self, ended_tick: NDArray[np.int64]) -> tuple[Judgement, ...]:
         """All criteria, each run up to its end (B,). Errors as `judge`."""
-        trace, names = self._trace(ended_tick), {criterion.name for criterion in self._scenario.criteria}
+        trace, names = self.trace(ended_tick), {criterion.name for criterion in self.scenario.criteria}
         facts = Facts()
         if "stay_on_road" in names:
-            if self._network is None:
-                raise ValueError(f"{self._scenario.file.name}: stay_on_road needs a road")
-            facts = Facts(off_road=off_road(trace, _edges(_Network(self._network)), EDGE_CELL_M))
+            if self.network is None:
+                raise ValueError(f"{self.scenario.file.name}: stay_on_road needs a road")
+            facts = Facts(off_road=off_road(trace, _edges(NetworkKey(self.network)), EDGE_CELL_M))
         if names & {"reach_goal", "finish_before_s"}:
-            goal = goal_xy_world_m(self._scenario, self._draw, self._network)
+            goal = goal_xy_world_m(self.scenario, self.draw, self.network)
             facts = Facts(facts.off_road, None, None if goal is None else torch.from_numpy(goal.copy()))
-        return judge(self._scenario.criteria, self._draw, trace, facts)
+        return judge(self.scenario.criteria, self.draw, trace, facts)
 
-    def _trace(self, ended_tick: NDArray[np.int64]) -> Trace:
+    def heights_m(self) -> Tensor:
+        """Heights (B, T, N) of everybody, as in `trace`."""
+        return torch.stack([tick["z_m"] for tick in self._ticks], dim=1)
+
+    def trace(self, ended_tick: NDArray[np.int64]) -> Trace:
+        """Everybody's motion, the ego first, each run up to its end (B,)."""
         series = {name: torch.stack([tick[name] for tick in self._ticks], dim=1) for name in _SERIES}
         going = torch.arange(len(self._ticks)) <= torch.from_numpy(ended_tick)[:, None]
-        entities, order = self._player.entities, self._order
+        entities, order = self.player.entities, self.order
         kinds = [int(KIND_OF_CATEGORY.get(entities.categories[e], ActorKind.CAR)) for e in order]
         return Trace(
-            dt_s=self._player.dt_s,
+            dt_s=self.player.dt_s,
             xy_world_m=torch.stack((series["x_m"], series["y_m"]), dim=-1),
             yaw_world_rad=series["heading_rad"],
             speed_mps=series["speed_mps"],
@@ -84,7 +89,7 @@ def told(judgement: Judgement, run: int) -> str:
     return f"{judgement.name} {float(judgement.value[run]):.4g} ({float(judgement.bound[run]):g})"
 
 
-class _Network:
+class NetworkKey:
     """A network as a key: equal only to itself."""
 
     def __init__(self, network: RoadNetwork) -> None:
@@ -94,9 +99,9 @@ class _Network:
         return id(self.network)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Network) and other.network is self.network
+        return isinstance(other, NetworkKey) and other.network is self.network
 
 
 @lru_cache(maxsize=8)
-def _edges(key: _Network) -> EdgeMap:
+def _edges(key: NetworkKey) -> EdgeMap:
     return edge_map(key.network, EDGE_CELL_M)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from pipelines.runs import check_file_target, csv_field, write_text
 from pipelines.scenario_drivers import SIGHTLESS, check_agent, check_perception, sight
 from pipelines.scenario_runs import Terms, play_uniform, sees_models, start
+from pipelines.score_tables import score_rows
 from pipelines.tables import print_table
+from pipelines.verdicts.scorecard import COLUMNS, Scorecard
 from sim.roads.network import RoadNetwork
 from sim.scenarios.library import find_scenario, library
 from sim.scenarios.model import Parameter, Scenario
@@ -39,7 +42,10 @@ def play_scenario(file: Path, settings: Sequence[str], trace: Path | None, terms
         print(note)
     if trace is not None:
         write_trace(trace, scenario, draw, network, terms)
-    print_outcome(scenario, play_uniform(scenario, draw, network, terms), terms)
+    cards: list[Scorecard] = []
+    columns = play_uniform(scenario, draw, network, replace(terms, scores=True), cards)
+    print_outcome(scenario, columns, terms)
+    print_table(score_rows(asdict(cards[0])), "Scores")
     if terms.film is not None:
         print(f"film    {terms.film}")
 
@@ -123,7 +129,11 @@ def _turn(heading_rad: float) -> float:
 
 def print_outcome(scenario: Scenario, columns: dict[str, np.ndarray], terms: Terms) -> None:
     """One row per measure, and one per criterion of the scenario."""
-    rows = [{"measure": name.replace("_", " "), "value": _shown(values[0])} for name, values in columns.items()]
+    rows = [
+        {"measure": name.replace("_", " "), "value": _shown(values[0])}
+        for name, values in columns.items()
+        if name not in (*COLUMNS, "absent")
+    ]
     print_table(rows, f"{scenario.name}, driver: {'its own storyboard' if terms.agent == 'none' else terms.agent}")
 
 

@@ -11,8 +11,10 @@ from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
 from pipelines.scenario_drivers import SIGHTLESS, Driver, driven_entities, make_driver, sight
 from pipelines.scenario_scores import Columns, Scores, lane_tick, nothing
+from pipelines.scenario_verdicts import card_columns, scenario_cards
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
+from pipelines.verdicts.scorecard import Scorecard
 from sim.roads.network import RoadNetwork
 from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.conditions import SimulationTime
@@ -39,6 +41,7 @@ class Terms:
     seconds: float = 600.0  # at most, where the storyboard does not say by time when it ends
     timed_seconds: float | None = None  # at most, where it does; None: the same
     road_paths: tuple[Path, ...] = ()
+    scores: bool = False  # those of CARLA, nuPlan and NAVSIM, and criticality, too
     constrained: bool = True  # refuse runs outside the scenario's constraints
     judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
 
@@ -87,12 +90,18 @@ def start(
     return ego, player, make_driver(terms.agent, player, ego, terms.perception, film)
 
 
-def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms) -> Columns:
-    """Play and judge runs that share one tree. Raises Mixed where they do not."""
+def play_uniform(
+    scenario: Scenario,
+    draw: Draw,
+    network: RoadNetwork | None,
+    terms: Terms,
+    cards: list[Scorecard] | None = None,
+) -> Columns:
+    """Play and judge runs that share one tree; `cards` gets their scores, if asked for. Raises Mixed otherwise."""
     ego, player, driver = start(scenario, draw, network, terms, terms.film)
     scores = Scores(player, ego)
     limit = np.maximum(np.round(limit_s(scenario, draw, terms) / terms.dt_s), 1).astype(np.int64)
-    watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria else None
+    watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria or terms.scores else None
     while True:
         gaps, state = sight(player, ego), player.state
         scores.see(gaps, state)
@@ -110,6 +119,11 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | None, te
     columns = scores.columns(ended)
     columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
     columns |= criteria_columns(watch.judgements(ended) if watch is not None else (), draw.size)
+    if terms.scores and watch is not None:
+        found = scenario_cards(watch, ended, scores.collided, driven=bool(driven_entities(terms.agent, ego)))
+        columns |= card_columns(found)
+        if cards is not None:
+            cards += found
     return columns | _verdicts(scenario, draw, network, terms, scores.collided, scores.collision_tick)
 
 

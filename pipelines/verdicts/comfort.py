@@ -57,7 +57,7 @@ def comfort(trace: Trace) -> Comfort:
     Raises:
         ValueError: a run without three ticks, or one whose ego appears late or comes back.
     """
-    ticks, accel, yaw = ego_ticks(trace), trace.accel_mps2[:, :, EGO], _unwrapped(trace.yaw_world_rad[:, :, EGO])
+    ticks, accel, yaw = ego_ticks(trace), trace.accel_mps2[:, :, EGO], unwrapped(trace.yaw_world_rad[:, :, EGO])
     dt_s = trace.dt_s
     yaw_rate = parabola(yaw, ticks, dt_s, RATE_WINDOW_S, 1)
     lateral = parabola(trace.speed_mps[:, :, EGO] * yaw_rate, ticks, dt_s, ACCEL_WINDOW_S, 0)
@@ -143,7 +143,7 @@ def _weights(samples: int, dt_s: float, derivative: int) -> Tensor:
     return torch.stack(rows)
 
 
-def _unwrapped(yaw_rad: Tensor) -> Tensor:
+def unwrapped(yaw_rad: Tensor) -> Tensor:
     """Angles (B, T) without jumps by full turns."""
     step = torch.diff(yaw_rad, dim=1)
     step = step - 2 * math.pi * torch.round(step / (2 * math.pi))

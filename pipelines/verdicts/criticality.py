@@ -142,10 +142,36 @@ def ttc_sweep_s(boxes: RelativeBoxes) -> Tensor:
 
 
 def corridor(boxes: RelativeBoxes) -> tuple[Tensor, Tensor, Tensor]:
-    """Gap along the ego's heading, gap across it (both m), and which boxes are ahead in its corridor; all (B, T, N)."""
-    gap_m = boxes.x_m - boxes.ego_half_m[..., 0] - boxes.half_along_m()
+    """Gap along the ego's heading, gap across it (both m), and which boxes are ahead in its corridor; all (B, T, N).
+
+    The gap is to the part of a box that lies in the corridor, which of a box that stands askew need not be its nearest
+    corner; of a box beside the corridor it is to the nearest corner.
+    """
     lateral_m = (boxes.y_m.abs() - boxes.ego_half_m[..., 1] - boxes.half_across_m()).clamp(min=0.0)
-    return gap_m, lateral_m, boxes.valid & (boxes.x_m > 0) & (lateral_m <= 0)
+    inside = lateral_m <= 0
+    rear_m = torch.where(inside, _rear_in_corridor_m(boxes), boxes.x_m - boxes.half_along_m())
+    return rear_m - boxes.ego_half_m[..., 0], lateral_m, boxes.valid & (boxes.x_m > 0) & inside
+
+
+def _rear_in_corridor_m(boxes: RelativeBoxes) -> Tensor:
+    """Least x (B, T, N) of the part of each box within the ego's width; of the whole box where no part is.
+
+    It is that of a corner in the corridor, or where a side crosses one of the corridor's edges.
+    """
+    width = boxes.ego_half_m[..., 1]
+    signs = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+    half_x, half_y = boxes.half_m[..., 0], boxes.half_m[..., 1]
+    xs = [boxes.x_m + u * half_x * boxes.cos - v * half_y * boxes.sin for u, v in signs]
+    ys = [boxes.y_m + u * half_x * boxes.sin + v * half_y * boxes.cos for u, v in signs]
+    least = torch.full_like(boxes.x_m, math.inf)
+    for one in range(4):
+        x, y, x2, y2 = xs[one], ys[one], xs[one - 1], ys[one - 1]
+        least = torch.where(y.abs() <= width, torch.minimum(least, x), least)
+        for edge in (width, -width):
+            crosses = (y - edge) * (y2 - edge) < 0
+            at = x + (x2 - x) * (edge - y) / torch.where(crosses, y2 - y, 1.0)
+            least = torch.where(crosses, torch.minimum(least, at), least)
+    return torch.where(torch.isfinite(least), least, boxes.x_m - boxes.half_along_m())
 
 
 def criticality(
@@ -183,5 +209,5 @@ def _criticality(trace: Trace, threshold_s: float, available_mps2: float) -> Cri
         max_btn=threat.amax(dim=1),
         tet_s=tet_s(ttc, trace.dt_s, threshold_s),
         tit_s2=tit_s2(ttc, trace.dt_s, threshold_s),
-        rss_violation_s=violated.sum(dim=1) * trace.dt_s,
+        rss_violation_s=violated.sum(dim=1).double() * trace.dt_s,
     )

@@ -37,13 +37,16 @@ def pdms(terms: dict[str, Tensor]) -> Tensor:
     return _combine(terms, PDMS_MULTIPLIERS, PDMS_WEIGHTS)
 
 
-def epdms(terms: dict[str, Tensor], human: dict[str, Tensor]) -> Tensor:
+def epdms(terms: dict[str, Tensor], human: dict[str, Tensor] | None) -> Tensor:
     """The extended PDM score (B,) of the terms of an agent and of the human driver in the same scenes.
+
+    Without a human driver (None) nothing is filtered: every term counts as it is.
 
     Raises:
         ValueError: a term of either is missing, unknown, NaN or outside [0, 1].
     """
-    return _combine(human_filter(terms, human), EPDMS_MULTIPLIERS, EPDMS_WEIGHTS)
+    filtered = terms if human is None else human_filter(terms, human)
+    return _combine(filtered, EPDMS_MULTIPLIERS, EPDMS_WEIGHTS)
 
 
 def human_filter(terms: dict[str, Tensor], human: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -90,7 +90,7 @@ def nuplan_score(trace: Trace, facts: RoadFacts) -> NuplanScore:
         "no_ego_at_fault_collisions": _collision_term(trace, hits, facts.is_object),
         "drivable_area_compliance": (off_m <= DRIVABLE_TOLERANCE_M).double(),
         "ego_is_making_progress": (progress >= LEAST_PROGRESS).double(),
-        "driving_direction_compliance": _direction_term(facts.against_m, valid, trace.dt_s),
+        "driving_direction_compliance": direction_term(facts.against_m, valid, trace.dt_s),
         "ego_progress_along_expert_route": progress,
         "time_to_collision_within_bound": (projected_ttc_s(trace, hits, facts) >= LEAST_TTC_S).double(),
         "speed_limit_compliance": _speed_term(trace, facts.speed_limit_mps, valid, ticks),
@@ -166,7 +166,7 @@ def _collision_term(trace: Trace, hits: Collisions, is_object: Tensor) -> Tensor
     return torch.where(with_others > 0, 0.0, (1.0 - with_objects.double() / 2).clamp(min=0.0))
 
 
-def _direction_term(against_m: Tensor, valid: Tensor, dt_s: float) -> Tensor:
+def direction_term(against_m: Tensor, valid: Tensor, dt_s: float) -> Tensor:
     """1, 0.5 or 0 by the farthest driven against the traffic within any one second."""
     total = torch.where(valid, against_m.clamp(min=0.0), 0.0).cumsum(dim=1)
     window = max(round(DIRECTION_WINDOW_S / dt_s), 1)

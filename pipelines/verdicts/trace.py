@@ -104,7 +104,8 @@ def velocity_world_mps(trace: Trace) -> Tensor:
 
 def heading(yaw_rad: Tensor) -> Tensor:
     """Unit vectors (..., 2) of angles (...)."""
-    return torch.stack([torch.cos(yaw_rad), torch.sin(yaw_rad)], dim=-1)
+    angle = yaw_rad.contiguous()  # strided ones are evaluated otherwise, and a run's bits would depend on its batch
+    return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
 
 
 def box_centre_world_m(trace: Trace) -> Tensor:

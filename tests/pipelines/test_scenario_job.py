@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_what_happened_is_told(roadloop, cars):
     # Front to rear 40 m less the halves of both cars, closed at 15 m/s.
     assert float(told["collision s"]) == pytest.approx((40 - 4.5) / 15, abs=0.06)
     assert told["verdict"] == "avoidable" and "reg157" in told["prevented by"]
+    scores = {row[1].strip(): row[2:4] for line in ran.out.splitlines() if len(row := line.split("│")) == 5}
+    assert "no route" in scores["CARLA driving score 2.0"][1] and scores["CARLA driving score 2.1"][0].strip() == "none"
+    for name in ("nuPlan closed-loop score", "PDMS", "EPDMS"):
+        assert float(scores[name][0]) == 0.0 and "at fault collisions 0" in scores[name][1]
+    assert float(scores["least TTC, s"][0]) == 0.0 and "contact" in scores["highest DRAC, m/s2"][1]
+
+
+def test_a_driver_is_measured_by_the_files_own_actions(roadloop, cars):
+    # The file drives on at 20 m/s for 8 s; the model follows the other at 5 m/s behind a gap of 60 m.
+    ran = roadloop("scenario", cars, "--agent", "reg157", "--set", "gap=60")
+    assert ran.code == 0, ran.err
+    text = re.sub(r"[│\s]+", " ", ran.out)
+    assert "drivable area compliance 1" in text and "no at fault collisions 1" in text
+    assert 0 < float(re.search(r"ego progress along expert route ([0-9.]+)", text)[1]) <= 1
 
 
 @pytest.mark.parametrize("agent", ["reg157", "cc_human", "rss", "fsm"])
@@ -118,6 +133,6 @@ def test_a_scenario_without_roads_plays(roadloop, tmp_path):
     cars.write_text(text)
     ran = roadloop("scenario", cars, "--trace", tmp_path / "t.csv")
     assert ran.code == 0, ran.err
-    assert "unjudged" in ran.out
+    assert "unjudged" in ran.out and "the run has no road" in ran.out
     assert float(rows_of(tmp_path / "t.csv")[-2]["x"]) == pytest.approx(160.0)
     assert "needs a road" in roadloop("scenario", cars, "--agent", "fsm").error_lines[0]

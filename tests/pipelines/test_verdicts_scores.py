@@ -275,6 +275,12 @@ def test_epdms_terms_and_the_human_filter(name, expected):
     assert float(navsim.epdms(terms_of(EPDMS_TERMS, **{name: 0.5}), terms_of(EPDMS_TERMS, **{name: 0.5}))) < 1.0
 
 
+def test_without_a_human_driver_nothing_is_forgiven():
+    terms = terms_of(EPDMS_TERMS, traffic_light_compliance=0.0)
+    assert float(navsim.epdms(terms, None)) == 0.0
+    assert float(navsim.epdms(terms, terms)) == 1.0
+
+
 @pytest.mark.parametrize("name", EPDMS_TERMS)
 def test_a_missing_or_undefined_term_is_an_error(name):
     whole = terms_of(EPDMS_TERMS)
