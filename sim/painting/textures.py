@@ -4,11 +4,15 @@ Every texture tiles (the sky only around the horizon). A painter of another kind
 dataclass; geometry and labels never depend on it. Sizes may differ between fields but are powers of two.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 import torch
+
+from sim.painting.facades import STYLES, openings, paint_front, paint_shops
+from sim.painting.noise import tiling_noise, to_bytes
+from sim.painting.signs import sign_faces
 
 FACADE_TILE_M = 12.0  # a facade texture shows 4 storeys of 4 windows, each 3 m x 3 m
 GRASS_TILE_M = 3.0
@@ -18,34 +22,29 @@ FOLIAGE_TILE_M = 2.5
 
 @dataclass
 class Textures:
-    """Images in sRGB, uint8, `V` variants each; a world uses variant `seed % V`."""
+    """Images in sRGB, uint8, `V` variants each; a world uses variant `seed % V`, a house any of the facades."""
 
     facade: torch.Tensor  # (V, S, S, 3) row 0 at the top; FACADE_TILE_M wide and high
     grass: torch.Tensor  # (V, S, S, 3) GRASS_TILE_M
     asphalt: torch.Tensor  # (V, S, S, 3) ASPHALT_TILE_M
     foliage: torch.Tensor  # (V, S, S, 3) FOLIAGE_TILE_M
     sky: torch.Tensor  # (V, Hs, Ws, 3) row 0 at the zenith, last row at the horizon; columns are azimuth, full circle
+    shops: torch.Tensor = field(default_factory=lambda: _shops(3, 0, 256))  # (V, S, S, 3) 12 m wide and 4 m high
+    signs: torch.Tensor = field(default_factory=lambda: torch.from_numpy(sign_faces()))  # (faces, S, S, 3)
+    # (V, 1, 1, 4) where the window is in each cell of a facade: left, low, right, high; zero where that is unknown
+    openings: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 1, 1, 4))
 
     def __post_init__(self) -> None:
+        if not len(self.openings):
+            self.openings = torch.zeros(len(self.facade), 1, 1, 4)
+        if self.openings.shape != (len(self.facade), 1, 1, 4):
+            raise ValueError(f"texture openings: {tuple(self.openings.shape)}; want {(len(self.facade), 1, 1, 4)}")
         for name, image in vars(self).items():
+            if name == "openings":
+                continue
             powers = all(side & (side - 1) == 0 for side in image.shape[1:3])
             if image.dtype != torch.uint8 or image.dim() != 4 or image.shape[-1] != 3 or not powers:
                 raise ValueError(f"texture {name}: {tuple(image.shape)} {image.dtype}; want uint8 (V, 2^m, 2^n, 3)")
-
-
-def tiling_noise(rng: np.random.Generator, height: int, width: int, slope: float, finest: float = 0.5) -> np.ndarray:
-    """Tiling noise (height, width) of zero mean and unit deviation, spectrum 1/f^slope up to frequency `finest`."""
-    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]
-    frequency = np.hypot(fy, fx)
-    frequency[0, 0] = 1.0
-    gain = frequency**-slope * (frequency <= finest)
-    gain[0, 0] = 0.0
-    noise = np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * gain).real
-    return noise / noise.std()
-
-
-def _to_bytes(rgb: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(rgb * 255.0), 0, 255).astype(np.uint8)
 
 
 def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -53,65 +52,38 @@ def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
     dry = np.clip(0.35 + 0.25 * patches, 0.0, 1.0)[..., None]
     lush, straw = np.array([0.27, 0.38, 0.14]), np.array([0.45, 0.44, 0.22])
     base = (lush * rng.uniform(0.9, 1.1, 3)) * (1 - dry) + straw * dry
-    return _to_bytes(base * (1.0 + 0.20 * blades + 0.06 * patches)[..., None])
+    return to_bytes(base * (1.0 + 0.20 * blades + 0.06 * patches)[..., None])
 
 
 def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:
     stain, grain = tiling_noise(rng, size, size, 1.5), tiling_noise(rng, size, size, 0.1)
     grey = rng.uniform(0.34, 0.42) * (1.0 + 0.05 * stain + 0.07 * grain)
-    return _to_bytes(grey[..., None] * np.array([1.0, 0.995, 0.98]))
+    return to_bytes(grey[..., None] * np.array([1.0, 0.995, 0.98]))
 
 
 def _foliage(rng: np.random.Generator, size: int) -> np.ndarray:
-    clumps, leaves = tiling_noise(rng, size, size, 1.0), tiling_noise(rng, size, size, 0.4)
-    light = np.clip(0.85 + 0.22 * clumps + 0.28 * leaves, 0.25, 1.8)[..., None]
-    hue = np.array([0.25, 0.36, 0.13]) + rng.uniform(-0.04, 0.06) * np.array([1.0, 0.2, -0.2])
-    return _to_bytes(hue * light)
+    """Leaves over leaves, from dark ones inside to those in the light; it tiles."""
+    hue = np.array([0.235, 0.32, 0.125]) + rng.uniform(-0.03, 0.04) * np.array([1.0, 0.3, -0.2])
+    image = np.ones((size, size, 3), np.float32) * (hue * 0.28).astype(np.float32)
+    leaf = max(size / 30.0, 1.0)
+    clumps = tiling_noise(rng, size, size, 1.2)
+    for depth in np.linspace(0.0, 1.0, 5):
+        for x, y in rng.integers(0, size, (size * size // 110, 2)):
+            if clumps[y, x] < 1.5 * depth - 1.7:
+                continue
+            turn, light = rng.uniform(0.0, 180.0), 0.42 + 0.85 * depth + rng.uniform(-0.16, 0.16)
+            tone = tuple(float(c) for c in hue * light * rng.uniform(0.93, 1.07, 3))
+            axes = (max(round(leaf * rng.uniform(0.7, 1.3)), 1), max(round(0.5 * leaf), 1))
+            for shift in _wraps(int(x), int(y), axes[0] + 1, size):
+                cv2.ellipse(image, shift, axes, turn, 0.0, 360.0, tone, -1, cv2.LINE_AA)
+    return to_bytes(image)
 
 
-def _rectangle(image: np.ndarray, box: tuple[float, float, float, float], rgb: np.ndarray) -> None:
-    """Fill (left, top, right, bottom), given as shares of the image, in place."""
-    height, width = image.shape[:2]
-    left, right = round(box[0] * width), round(box[2] * width)
-    image[round(box[1] * height) : round(box[3] * height), left:right] = rgb
-
-
-def _window(
-    rng: np.random.Generator, image: np.ndarray, corner: tuple[float, float], span: tuple[float, float]
-) -> None:
-    """One framed window with a sill, brighter glass above and perhaps a curtain."""
-    (left, top), (wide, high) = corner, span
-    frame = np.array([0.80, 0.79, 0.76])
-    glass = np.array([0.20, 0.25, 0.31]) * rng.uniform(0.6, 1.5)
-    edge = 1.0 / 128
-    _rectangle(image, (left - edge, top - edge, left + wide + edge, top + high + 2 * edge), frame)
-    _rectangle(image, (left, top, left + wide, top + high), glass)
-    _rectangle(image, (left, top, left + wide, top + 0.35 * high), glass * 1.35)
-    if rng.random() < 0.4:
-        _rectangle(image, (left, top, left + wide, top + high * rng.uniform(0.2, 0.7)), np.array([0.62, 0.59, 0.52]))
-    _rectangle(image, (left + wide / 2 - edge / 2, top, left + wide / 2 + edge / 2, top + high), frame)
-
-
-def _facade(rng: np.random.Generator, size: int) -> np.ndarray:
-    palette = np.array(
-        [
-            [0.66, 0.60, 0.52],
-            [0.58, 0.40, 0.33],
-            [0.72, 0.70, 0.66],
-            [0.70, 0.62, 0.44],
-            [0.52, 0.54, 0.57],
-            [0.62, 0.48, 0.40],
-        ]
-    )
-    wall = palette[rng.integers(len(palette))] * rng.uniform(0.92, 1.08)
-    weathering = 0.035 * tiling_noise(rng, size, size, 1.2) + 0.03 * tiling_noise(rng, size, size, 0.1)
-    image = wall * (1.0 + weathering)[..., None]
-    wide, high = rng.uniform(0.09, 0.16), rng.uniform(0.11, 0.16)
-    for floor in range(4):
-        _rectangle(image, (0.0, floor / 4, 1.0, floor / 4 + 1.5 / 128), wall * 0.82)
-        for bay in range(4):
-            _window(rng, image, (bay / 4 + (0.25 - wide) / 2, floor / 4 + 0.055), (wide, high))
-    return _to_bytes(image)
+def _wraps(x: int, y: int, reach: int, size: int) -> list[tuple[int, int]]:
+    """Where something at (x, y) also shows on an image that tiles."""
+    columns = [x] + ([x + size] if x < reach else []) + ([x - size] if x >= size - reach else [])
+    rows = [y] + ([y + size] if y < reach else []) + ([y - size] if y >= size - reach else [])
+    return [(column, row) for column in columns for row in rows]
 
 
 def _sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -132,7 +104,7 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     shade = np.clip(0.93 - 0.08 * thicker - 0.04 * density, 0.72, 1.0)[..., None]
     cloud = np.array([1.0, 0.995, 0.985]) * shade
     fade = np.clip(elevation * 7.0, 0.0, 1.0)[..., None] * 0.92
-    return _to_bytes(blue * (1 - cover * fade) + cloud * cover * fade)
+    return to_bytes(blue * (1 - cover * fade) + cloud * cover * fade)
 
 
 def procedural_textures(variants: int, seed: int, size: int = 128, sky_size: tuple[int, int] = (128, 512)) -> Textures:
@@ -147,10 +119,18 @@ def procedural_textures(variants: int, seed: int, size: int = 128, sky_size: tup
         images = [painter(np.random.default_rng([seed, stream, i]), *shape) for i in range(variants)]  # type: ignore[operator]
         return torch.from_numpy(np.stack(images))
 
+    fronts = [paint_front(np.random.default_rng([seed, 0, i]), 2 * size, i) for i in range(len(STYLES))]
     return Textures(
-        facade=paint(_facade, 0, size),
+        facade=torch.from_numpy(np.stack(fronts)),
         grass=paint(_grass, 1, size),
         asphalt=paint(_asphalt, 2, size),
         foliage=paint(_foliage, 3, size),
         sky=paint(_sky, 4, *sky_size),
+        shops=_shops(3, seed, 2 * size),
+        openings=torch.from_numpy(openings(len(STYLES))),
     )
+
+
+def _shops(variants: int, seed: int, size: int) -> torch.Tensor:
+    images = [paint_shops(np.random.default_rng([seed, 5, i]), size) for i in range(variants)]
+    return torch.from_numpy(np.stack(images))

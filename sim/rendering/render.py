@@ -376,7 +376,7 @@ class Renderer:
 
     def _images_struct(self, textures: Textures) -> Any:  # appearance.Images
         result, parts, start = appearance.Images(), [], 0
-        for name in ("facade", "grass", "asphalt", "foliage"):
+        for name in ("facade", "grass", "asphalt", "foliage", "shops", "signs"):
             part = _mip_chain(getattr(textures, name).cpu().numpy())
             setattr(result, f"{name}_first", start)
             setattr(result, f"{name}_log2", int(np.log2(getattr(textures, name).shape[1])))
@@ -385,7 +385,9 @@ class Renderer:
         sky = textures.sky.cpu().numpy()
         result.sky_first, result.sky_rows, result.sky_columns = start, sky.shape[1], sky.shape[2]
         parts.append(_words(clouds_of(_linear(sky))).reshape(-1))
-        result.variants = len(sky)
+        result.variants, result.facade_variants = len(sky), len(textures.facade)
+        result.shops_variants, result.signs_variants = len(textures.shops), len(textures.signs)
+        result.facade_layout = self._constant(textures.openings.reshape(-1, 4), wp.vec4)
         result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
         result.curve = self._constant(_srgb_curve())
         return result

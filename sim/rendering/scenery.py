@@ -18,13 +18,15 @@ from sim.rendering.ground import (
     rasterise_ground,
     rasterise_markings,
 )
-from sim.rendering.planting import Items, plant
+from sim.rendering.planting import Items
+from sim.rendering.roadside import plant
+from sim.rendering.signs import Furnished
 from sim.rendering.terrain import HeightRaster, raise_ground
 
 ITEM_CELL_M = 32.0
 
 
-class Network(Protocol):
+class Network(Furnished, Protocol):
     """What scenery needs of a map; `sim.roads.network.RoadNetwork` has it."""
 
     @property
@@ -104,7 +106,8 @@ def build_scenery(networks: Sequence[Network], seed: int) -> Scenery:
         ground = rasterise_ground(strips)
         rng = np.random.default_rng([seed & 0x7FFFFFFF, zlib.crc32(network.name.encode())])
         heights = raise_ground(strips, np.random.default_rng([seed & 0x7FFFFFFF, zlib.crc32(network.name.encode()), 2]))
-        maps.append(_Map(ground, heights, rasterise_markings(network.markings(1.0)), plant(strips, ground, rng)))
+        items = plant(network, strips, ground, rng)
+        maps.append(_Map(ground, heights, rasterise_markings(network.markings(1.0)), items))
     return _joined(maps)
 
 
@@ -183,7 +186,7 @@ def _joined(maps: list[_Map]) -> Scenery:
         item_pose=tensor(np.column_stack([xy, np.cos(yaw), np.sin(yaw)])),
         item_size_m=tensor(np.concatenate([np.array(m.items.size_m).reshape(-1, 3)[o] for m, o in zip(maps, order)])),
         item_model=int32(np.concatenate([np.array(m.items.model, int)[o] for m, o in zip(maps, order)])),
-        item_tint=int32(np.concatenate([np.arange(len(o)) * 7919 % 65521 for o in order])),
-        item_z_m=torch.zeros(sum(len(o) for o in order)),
-        item_detail=torch.zeros(sum(len(o) for o in order), dtype=torch.int32),
+        item_tint=int32(np.concatenate([np.array(m.items.tint, int)[o] for m, o in zip(maps, order)])),
+        item_z_m=tensor(np.concatenate([m.items.z_m(m.heights)[o] for m, o in zip(maps, order)])),
+        item_detail=int32(np.concatenate([np.array(m.items.detail, int)[o] for m, o in zip(maps, order)])),
     )

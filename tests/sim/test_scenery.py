@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from sim.meshes import street
 from sim.meshes.library import Model
 from sim.rendering.ground import CELL_M, MARK_CELL_M, UNIT_M, rasterise_ground, rasterise_markings
+from sim.rendering.roadside import plant
 from sim.rendering.scenery import build_scenery
+from sim.rendering.terrain import raise_ground
+from sim.roadgen.generate import generate_road
+from sim.types import Semantic
 
 
 @dataclass
@@ -52,6 +57,10 @@ class Straight:
     name: str = "straight"
     lanes: list = field(default_factory=lambda: [StraightLane(-3.5, 0.0), StraightLane(0.0, 3.5)])
     lines: list = field(default_factory=lambda: [Line(np.column_stack([np.arange(0.0, 201.0), np.zeros(201)]))])
+    roads: dict = field(default_factory=dict)
+    signals: tuple = ()
+    controllers: tuple = ()
+    objects: tuple = ()
 
     def strips(self, step_m: float = 1.0) -> list:
         return self.lanes
@@ -108,36 +117,69 @@ def test_pieces_follow_a_curve_and_keep_its_length():
     np.testing.assert_allclose(raster.shape_m[1:, 2], np.cumsum(raster.shape_m[:-1, 0]), atol=1e-9)
 
 
+BUILDINGS = [m for m, semantic in street.SEMANTIC.items() if semantic == Semantic.BUILDING]
+FAR = (street.Street.FAR_TOWN, street.Street.FAR_WOOD)
+
+
+def covered(pose: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Points (n, 2) all over an item's footprint."""
+    unit = np.stack(np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(-0.5, 0.5, 9)), -1).reshape(-1, 2)
+    cos, sin = pose[2:]
+    return pose[:2] + (unit * size[:2]) @ np.array([[cos, sin], [-sin, cos]])
+
+
 def test_nothing_but_lamp_posts_stands_on_road_or_sidewalk_and_houses_do_not_overlap():
     network = town_street()
     scenery, ground = build_scenery([network], 3), rasterise_ground(network.strips())
     model, pose, size = (t.numpy() for t in (scenery.item_model, scenery.item_pose, scenery.item_size_m))
-    houses = np.isin(model, [Model.BLOCK, Model.GABLED, Model.HIPPED])
-    assert houses.sum() >= 8 and (model == Model.LAMP_POST).sum() >= 8 and (model == Model.BROADLEAF).sum() >= 3
-    unit = np.stack(np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(-0.5, 0.5, 9)), -1).reshape(-1, 2)
-
-    def covered(i: int) -> np.ndarray:
-        local = unit * size[i, :2]
-        cos, sin = pose[i, 2:]
-        return pose[i, :2] + local @ np.array([[cos, sin], [-sin, cos]])
-
-    for i in np.flatnonzero(model != Model.LAMP_POST):
-        trunk = covered(i) if houses[i] else pose[i : i + 1, :2]
-        assert ground.paved_m(trunk).max() < 0.0
-    taken = [covered(i) for i in np.flatnonzero(houses)]
+    houses = np.isin(model, [m for m in BUILDINGS if m not in FAR and m != street.Street.BUS_SHELTER])
+    lamps = np.isin(model, [Model.LAMP_POST, street.Street.PARK_LAMP])
+    assert houses.sum() >= 8 and lamps.sum() >= 8 and np.isin(model, list(street._PLANTS)).sum() >= 8
+    for i in np.flatnonzero(~lamps):
+        trunk = covered(pose[i], size[i]) if houses[i] else pose[i : i + 1, :2]
+        assert ground.paved_m(trunk).max() < 0.0, street.Street(model[i])
+    # Cornices and eaves of a row overlap by some centimetres, walls never do.
+    taken = [covered(pose[i], size[i] - 1.2) for i in np.flatnonzero(houses)]
     for n, i in enumerate(np.flatnonzero(houses)):
         cos, sin = pose[i, 2:]
         for m, points in enumerate(taken):
             if m != n:
                 local = (points - pose[i, :2]) @ np.array([[cos, -sin], [sin, cos]])
-                assert (np.abs(local) > 0.49 * size[i, :2]).any(axis=1).all()
+                assert (np.abs(local) > 0.5 * (size[i, :2] - 1.2)).any(axis=1).all()
+
+
+@pytest.mark.parametrize("kind", ["urban", "roundabout", "hills", "motorway"])
+def test_generated_roads_are_clear_of_all_that_stands_beside_them(kind):
+    network = generate_road(kind, 5)
+    strips = network.strips(1.0)
+    ground = rasterise_ground(strips)
+    items = plant(network, strips, ground, np.random.default_rng(2))
+    xy, size, model = np.array(items.xy_world_m), np.array(items.size_m), np.array(items.model)
+    above = np.array(items.base_m) > 2.0  # hangs over the road, or lies beside a road that is so high
+    high = np.isin(model, [street.Street.MAST_ARM, street.Street.GANTRY, street.Street.SIGNAL_HEAD])
+    at = np.rint((xy - ground.origin_world_m) / CELL_M).astype(int)
+    inside = (at >= 0).all(1) & (at[:, 0] < ground.road_m.shape[1]) & (at[:, 1] < ground.road_m.shape[0])
+    assert (ground.road_m[at[inside, 1], at[inside, 0]][~(above | high)[inside]] < 0.3).all()
+    assert len(items.model) > 500 and (size > 0.0).all()
+
+
+def test_the_land_carries_what_stands_on_it():
+    network = generate_road("hills", 3)
+    strips = network.strips(1.0)
+    heights = raise_ground(strips, np.random.default_rng(0))
+    items = plant(network, strips, rasterise_ground(strips), np.random.default_rng(2))
+    z, xy, on_ground = items.z_m(heights), np.array(items.xy_world_m), np.array(items.on_ground)
+    small = on_ground & (np.array(items.size_m)[:, :2].max(axis=1) < 6.0)
+    np.testing.assert_allclose(z[small], heights.at(xy[small]) + np.array(items.base_m)[small], atol=1e-9)
+    assert (z[on_ground] <= heights.at(xy[on_ground]) + np.array(items.base_m)[on_ground] + 1e-9).all()
+    assert np.ptp(z) > 3.0
 
 
 def test_a_map_looks_the_same_whatever_its_neighbours():
     first, second = town_street(), Straight()
     alone, both = build_scenery([second], 5), build_scenery([first, second], 5)
     start = int(both.item_first[1])
-    for name in ("item_pose", "item_size_m", "item_model", "item_tint"):
+    for name in ("item_pose", "item_size_m", "item_model", "item_tint", "item_z_m", "item_detail"):
         assert torch.equal(getattr(both, name)[start:], getattr(alone, name))
     assert torch.equal(both.ground_distance[int(both.ground_first[1]) :], alone.ground_distance)
     pieces = len(both.mark_line) - len(alone.mark_line)
@@ -158,6 +200,6 @@ def test_the_same_seed_gives_the_same_scenery():
 
 def test_a_map_without_a_road_is_refused():
     with pytest.raises(ValueError, match="no lane that is paved"):
-        build_scenery([Straight("lawn", [StraightLane(0.0, 3.0, "none")], [])], 0)
+        build_scenery([Straight("lawn", [StraightLane(0.0, 3.0, "none")])], 0)
     with pytest.raises(ValueError, match="at least one map"):
         build_scenery([], 0)

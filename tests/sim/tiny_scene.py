@@ -65,6 +65,9 @@ class StraightRoad:
 
     name = "straight"
 
+    def __init__(self) -> None:
+        self.roads, self.signals, self.controllers, self.objects = {}, (), (), ()
+
     def strips(self, step_m: float = 1.0) -> list[Lane]:
         roads = [Lane(-3.5, 0.0, "driving"), Lane(0.0, 3.5, "driving")]
         return [*roads, Lane(-6.0, -3.5, "sidewalk"), Lane(3.5, 6.0, "sidewalk")]
