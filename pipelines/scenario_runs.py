@@ -11,19 +11,18 @@ from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
 from pipelines.scenario_drivers import SIGHTLESS, Driver, driven_entities, make_driver, sight
 from pipelines.scenario_scores import Columns, Scores, lane_tick, nothing
-from pipelines.scenario_verdicts import card_columns, scenario_cards
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
-from pipelines.verdicts.scorecard import Scorecard
 from sim.roads.network import RoadNetwork
 from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.model import Scenario
 from sim.scenarios.player import Player
-from sim.scenarios.reading import network_of, read_scenario
+from sim.scenarios.reading import read_scenario, roads_of
+from sim.scenarios.road_tables import Atlas
 from sim.scenarios.values import Draw
 
-MAX_RECORDED = 2_000_000  # runs x ticks x entities of which the lane record is kept at once
+MAX_RECORDED = 5_000_000  # runs x ticks x entities of which the lane record is kept at once
 REFUSED = "cannot be played: "
 UNJUDGED = "unjudged"  # a collision that no lane's coordinates show
 JUDGED_S = 10.0  # after a collision, that a judge must have survived too
@@ -41,7 +40,6 @@ class Terms:
     seconds: float = 600.0  # at most, where the storyboard does not say by time when it ends
     timed_seconds: float | None = None  # at most, where it does; None: the same
     road_paths: tuple[Path, ...] = ()
-    scores: bool = False  # those of CARLA, nuPlan and NAVSIM, and criticality, too
     constrained: bool = True  # refuse runs outside the scenario's constraints
     judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
 
@@ -61,7 +59,7 @@ def play_runs(path: Path, draw: Draw, terms: Terms) -> Columns:
     def play(part: Draw) -> Columns:
         merge = not sees_models(terms.agent)
         scenario = read_scenario(path, part, terms.road_paths, merge, terms.constrained)
-        return play_uniform(scenario, part, network_of(scenario, part), terms)
+        return play_uniform(scenario, part, roads_of(scenario, part), terms)
 
     groups = uniform(draw, play)
     rows = np.concatenate([runs for runs, _ in groups])
@@ -69,11 +67,18 @@ def play_runs(path: Path, draw: Draw, terms: Terms) -> Columns:
     return {name: np.concatenate([columns[name] for _, columns in groups])[order] for name in groups[0][1]}
 
 
-def play_able(path: Path, draw: Draw, terms: Terms) -> Columns:
-    """`play_runs`, but runs that cannot be played say why in `end_reason`, where it begins with `REFUSED`."""
+def play_able(path: Path, draw: Draw, terms: Terms, must: NDArray[np.bool_]) -> Columns:
+    """`play_runs`, but runs that cannot be played say why in `end_reason`, where it begins with `REFUSED`.
+
+    ValueError where one cannot that `must` (B,) be played.
+    """
+    if must.all():
+        return play_runs(path, draw, terms)
     parts = one_by_one(draw, lambda part: play_runs(path, part, terms))
     columns: Columns = {"end_reason": np.full(draw.size, "", dtype=object)}
     for runs, part in parts:
+        if isinstance(part, str) and must[runs].any():
+            raise ValueError(part)
         for name, column in ({"end_reason": REFUSED + part} if isinstance(part, str) else part).items():
             if name not in columns:
                 columns[name] = nothing(np.asarray(column), draw.size)
@@ -82,7 +87,7 @@ def play_able(path: Path, draw: Draw, terms: Terms) -> Columns:
 
 
 def start(
-    scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, film: Path | None = None
+    scenario: Scenario, draw: Draw, network: RoadNetwork | Atlas | None, terms: Terms, film: Path | None = None
 ) -> tuple[str, Player, Driver]:
     """The ego's name, the runs at time 0, and who drives. Raises Mixed where the runs do not share one tree."""
     ego = scenario.ego or scenario.entities[0].name
@@ -90,18 +95,12 @@ def start(
     return ego, player, make_driver(terms.agent, player, ego, terms.perception, film)
 
 
-def play_uniform(
-    scenario: Scenario,
-    draw: Draw,
-    network: RoadNetwork | None,
-    terms: Terms,
-    cards: list[Scorecard] | None = None,
-) -> Columns:
-    """Play and judge runs that share one tree; `cards` gets their scores, if asked for. Raises Mixed otherwise."""
+def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | Atlas | None, terms: Terms) -> Columns:
+    """Play and judge runs that share one tree. Raises Mixed where they do not."""
     ego, player, driver = start(scenario, draw, network, terms, terms.film)
     scores = Scores(player, ego)
     limit = np.maximum(np.round(limit_s(scenario, draw, terms) / terms.dt_s), 1).astype(np.int64)
-    watch = CriteriaWatch(scenario, draw, network, player, ego) if scenario.criteria or terms.scores else None
+    watch = CriteriaWatch(scenario, draw, player.network, player, ego) if scenario.criteria else None
     while True:
         gaps, state = sight(player, ego), player.state
         scores.see(gaps, state)
@@ -119,12 +118,7 @@ def play_uniform(
     columns = scores.columns(ended)
     columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
     columns |= criteria_columns(watch.judgements(ended) if watch is not None else (), draw.size)
-    if terms.scores and watch is not None:
-        found = scenario_cards(watch, ended, scores.collided, driven=bool(driven_entities(terms.agent, ego)))
-        columns |= card_columns(found)
-        if cards is not None:
-            cards += found
-    return columns | _verdicts(scenario, draw, network, terms, scores.collided, scores.collision_tick)
+    return columns | _verdicts(scenario, draw, player.has_roads, terms, scores.collided, scores.collision_tick)
 
 
 def limit_s(scenario: Scenario, draw: Draw, terms: Terms) -> NDArray[np.float64]:
@@ -144,7 +138,7 @@ def limit_s(scenario: Scenario, draw: Draw, terms: Terms) -> NDArray[np.float64]
 def _verdicts(
     scenario: Scenario,
     draw: Draw,
-    network: RoadNetwork | None,
+    has_roads: bool,
     terms: Terms,
     collided: NDArray[np.bool_],
     tick: NDArray[np.int64],
@@ -154,7 +148,7 @@ def _verdicts(
     must_avoid = np.zeros(draw.size, dtype=bool)
     prevented = np.full(draw.size, "", dtype=object)
     rows = np.flatnonzero(collided)
-    if network is None:  # no lane to judge by
+    if not has_roads:  # no lane to judge by
         verdict[rows] = UNJUDGED
         rows = rows[:0]
     last = tick + round(JUDGED_S / terms.dt_s)
@@ -162,7 +156,7 @@ def _verdicts(
     while len(rows):
         fit = max(MAX_RECORDED // int((last[rows[0]] + 1) * len(scenario.entities)), 1)
         part, rows = rows[:fit], rows[fit:]
-        found = r157_verdict(_record(scenario, draw.take(part), network, terms, last[part]), terms.judges)
+        found = r157_verdict(_record(scenario, draw.take(part), terms, last[part]), terms.judges)
         # What touched in the world but not in the lane's coordinates has no verdict of the lane's.
         outcome = [VERDICTS[Outcome(int(o))] if bool(c) else UNJUDGED for o, c in zip(found.outcome, found.collided)]
         verdict[part] = outcome
@@ -172,11 +166,9 @@ def _verdicts(
     return {"verdict": verdict, "must_avoid": must_avoid, "prevented_by": prevented}
 
 
-def _record(
-    scenario: Scenario, draw: Draw, network: RoadNetwork | None, terms: Terms, last: NDArray[np.int64]
-) -> LaneRun:
+def _record(scenario: Scenario, draw: Draw, terms: Terms, last: NDArray[np.int64]) -> LaneRun:
     """The runs along the ego's lane, each from its first to its tick `last` (B,), the ego first."""
-    ego, player, driver = start(scenario, draw, network, terms)
+    ego, player, driver = start(scenario, draw, roads_of(scenario, draw), terms)
     index = player.entities.index(ego)
     ticks: list[LaneRun] = []
     while True:

@@ -19,7 +19,7 @@ from pipelines.fanout import fan_out
 from pipelines.progress import Report, progress
 from pipelines.runs import default_folder, machine, prepare_folder, versions, write_json, write_text, written_whole
 from pipelines.scenario_drivers import check_agent, check_perception
-from pipelines.scenario_runs import JUDGED_S, Terms, play_able, play_runs
+from pipelines.scenario_runs import JUDGED_S, Terms, play_able
 from pipelines.scenario_scores import Columns
 from pipelines.suite_ncap import ncap_table
 from pipelines.suite_plan import Chunk, Plan, Request, make_plan
@@ -92,6 +92,7 @@ def _play_missing(plan: Plan, folder: Path, workers: int, report: Report) -> Ite
     (folder / "parts").mkdir(exist_ok=True)
     paths = [folder / "parts" / f"{index:05d}.npz" for index in range(len(plan.chunks))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
+    missing.sort(key=lambda index: -plan.chunks[index].cost)  # so that in the end no worker is left with a long one
     done = plan.runs - sum(plan.chunks[index].size for index in missing)
     report(done, plan.runs)
     tasks = [_task(plan, plan.chunks[index]) for index in missing]
@@ -123,8 +124,8 @@ def _task(plan: Plan, chunk: Chunk) -> dict[str, Any]:
 
 
 def _play_chunk(task: dict[str, Any]) -> Columns:
-    play = play_runs if task["allowed"] else play_able
-    columns = play(task["path"], Draw(task["size"], task["values"]), Terms(**task["terms"]))
+    draw, terms = Draw(task["size"], task["values"]), Terms(**task["terms"])
+    columns = play_able(task["path"], draw, terms, task["allowed"])
     return {name: column.astype(str) if column.dtype == object else column for name, column in columns.items()}
 
 

@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from pipelines.scenario_runs import Terms, limit_s, sees_models
 from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.distributions import Variation
-from sim.scenarios.reading import network_of, read_scenario
+from sim.scenarios.reading import read_scenario, roads_of
 from sim.scenarios.suites import expand
 from sim.scenarios.values import Draw
 
-CHUNK_RUNS = 4096
+CHUNK_RUNS = 8192
 SEEING_RUNS = {"oracle": 128}  # of driving agents, by perception; whoever has a camera:
 CAMERA_RUNS = 8
-SCORED_RUNS = 128  # whose every tick is kept
 TIMED_SECONDS = 400.0  # at most, of runs whose storyboard says by time when it ends
-TICK_RUNS = 1000  # runs that cost as much per tick as the tick itself
+TICK_RUNS = 1500  # runs that cost as much per tick as the tick itself
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Request:
     seed: int = 0
     road_paths: tuple[Path, ...] = ()
     unconstrained: bool = False  # play the runs outside their scenario's constraints too
-    scores: bool = False  # those of CARLA, nuPlan and NAVSIM, and criticality, as columns
 
     @property
     def terms(self) -> Terms:
@@ -48,7 +46,6 @@ class Request:
             seconds=self.seconds,
             timed_seconds=max(self.seconds, TIMED_SECONDS),
             road_paths=self.road_paths,
-            scores=self.scores,
             constrained=not self.unconstrained,
         )
 
@@ -59,7 +56,8 @@ class Chunk:
 
     variation: int
     runs: NDArray[np.int64]  # in the variation's order
-    allowed: bool  # within the constraints; others may turn out not to be playable
+    allowed: NDArray[np.bool_]  # (runs,) within the constraints; others may turn out not to be playable
+    cost: float  # of playing them, at most, to compare chunks by
 
     @property
     def size(self) -> int:
@@ -93,7 +91,6 @@ class Plan:
             "seed": request.seed,
             "unconstrained": request.unconstrained,
             "files": {str(v.file): [v.draw.size, v.discarded, _digest(v)] for v in self.variations},
-            **({"scores": True} if request.scores else {}),
             "chunks": [chunk.size for chunk in self.chunks],
         }
 
@@ -106,11 +103,10 @@ def make_plan(request: Request) -> Plan:
     notes: dict[str, None] = {}
     chunks: list[Chunk] = []
     for index, (variation, runs) in enumerate(zip(variations, _chosen(variations, request), strict=True)):
-        for allowed in (True, False):
-            part = runs[variation.allowed[runs] == allowed]
-            for group, expected_s in _groups(variation, part, allowed, request, notes):
-                cuts = _parts(expected_s, _most_runs(request))
-                chunks += [Chunk(index, np.sort(group[cut]), allowed) for cut in cuts]
+        for group, expected_s in _groups(variation, runs, request, notes):
+            for cut in _parts(expected_s, _most_runs(request)):
+                part, cost = np.sort(group[cut]), float(expected_s[cut].max()) * (len(cut) + TICK_RUNS)
+                chunks.append(Chunk(index, part, variation.allowed[part], cost))
     if not chunks:
         raise ValueError(f"{', '.join(map(str, request.paths))}: no run meets the constraints of its scenario")
     return Plan(request, variations, tuple(chunks), tuple(notes))
@@ -129,30 +125,30 @@ def _chosen(variations: tuple[Variation, ...], request: Request) -> list[NDArray
 
 
 def _groups(
-    variation: Variation, runs: NDArray[np.int64], allowed: bool, request: Request, notes: dict[str, None]
+    variation: Variation, runs: NDArray[np.int64], request: Request, notes: dict[str, None]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Runs that share a tree, and for how long each of them is expected to play; of no account where none can."""
 
     def read(draw: Draw) -> NDArray[np.float64]:
         merge = not sees_models(request.agent)
         scenario = read_scenario(variation.scenario, draw, request.road_paths, merge, not request.unconstrained)
-        network_of(scenario, draw)
+        roads_of(scenario, draw)
         notes.update(dict.fromkeys(scenario.notes))
         return limit_s(scenario, draw, request.terms)
 
-    if allowed:
-        for group, expected_s in uniform(variation.draw.take(runs), read):
-            yield runs[group], expected_s
-        return
-    for able, found in one_by_one(variation.draw.take(runs), lambda draw: uniform(draw, read)):
-        for group, expected_s in ((slice(None), np.zeros(len(able))),) if isinstance(found, str) else found:
-            yield runs[able[group]], expected_s
+    outside = runs[~variation.allowed[runs]]
+    for part, found in one_by_one(variation.draw.take(outside), lambda draw: uniform(draw, read)):
+        if isinstance(found, str):
+            yield outside[part], np.zeros(len(part))
+            runs = np.setdiff1d(runs, outside[part])
+    for group, expected_s in uniform(variation.draw.take(runs), read):
+        yield runs[group], expected_s
 
 
 def _most_runs(request: Request) -> int:
     """Runs of one chunk at most."""
     if not sees_models(request.agent):
-        return SCORED_RUNS if request.scores else CHUNK_RUNS
+        return CHUNK_RUNS
     return SEEING_RUNS.get(request.perception, CAMERA_RUNS)
 
 

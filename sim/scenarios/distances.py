@@ -17,7 +17,7 @@ from sim.scenarios.road_tables import END, START, Bools, Ints
 
 FAR_M = 1e10  # where there is no way
 _HEIGHT_M = 2.5  # boxes further apart in height do not touch
-_CORNERS = ((1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0))
+_CORNERS = np.array(((1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)))
 
 
 class Free(NamedTuple):
@@ -43,6 +43,10 @@ class Distances:
     def __init__(self, bodies: Bodies) -> None:
         self.bodies = bodies
         self.paths = None if bodies.tables is None else PathFinder(bodies.tables)
+        sides = 0.5 * _CORNERS[:, :, None]
+        # Corners (E, 4, B) of boxes, ahead and left of their reference points
+        self._ahead_m = bodies.centre_x_m[:, None] + sides[:, 0] * bodies.length_m[:, None]
+        self._left_m = bodies.centre_y_m[:, None] + sides[:, 1] * bodies.width_m[:, None]
 
     # --- Boxes ---
 
@@ -78,8 +82,7 @@ class Distances:
         """Corners (2, 4, B) of a box, x and y."""
         bodies = self.bodies
         cos, sin = np.cos(bodies.heading_rad[e]), np.sin(bodies.heading_rad[e])
-        x = np.stack([bodies.centre_x_m[e] + 0.5 * i * bodies.length_m[e] for i, _ in _CORNERS])
-        y = np.stack([bodies.centre_y_m[e] + 0.5 * j * bodies.width_m[e] for _, j in _CORNERS])
+        x, y = self._ahead_m[e], self._left_m[e]
         return np.stack((bodies.x_m[e] + x * cos - y * sin, bodies.y_m[e] + x * sin + y * cos))
 
     def free_point(self, a: int, x: Floats, y: Floats) -> Free:
@@ -146,8 +149,7 @@ class Distances:
         """The least and greatest (2, B) of a box's corners along s and across, from its reference point."""
         bodies = self.bodies
         cos, sin = np.cos(bodies.turn_rad[e]), np.sin(bodies.turn_rad[e])
-        x = np.stack([bodies.centre_x_m[e] + 0.5 * i * bodies.length_m[e] for i, _ in _CORNERS])
-        y = np.stack([bodies.centre_y_m[e] + 0.5 * j * bodies.width_m[e] for _, j in _CORNERS])
+        x, y = self._ahead_m[e], self._left_m[e]
         across = x * sin + y * cos
         along = x * cos - y * sin
         if bodies.tables is not None:
