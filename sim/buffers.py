@@ -163,6 +163,7 @@ def _private(b: int, n: int, p: int, route: int, empty: Any) -> dict[str, torch.
         "rank": empty(b, 2 * n, dtype=i32),
         "command_mps2": empty(b, n),
         "drive_mps2": empty(b, n),
+        "aim_m": empty(b, n),
         "change_to": empty(b, n, dtype=i32),
         "change_start_m": empty(b, n),
         "change_time_s": empty(b, n),

@@ -98,6 +98,7 @@ class LaneGraph:
     yaw_world_rad: torch.Tensor  # (P,) direction of travel, continuous along a lane
     curvature_1pm: torch.Tensor  # (P,) left positive
     width_m: torch.Tensor  # (P,)
+    cycle_m: torch.Tensor  # (P,) middle of the cycle lane beside, left of the lane's centre; 0 where there is none
     sample_lane: torch.Tensor  # (P,) int32
     # Lanes (L,)
     sample_first: torch.Tensor  # (L + 1,) int32

@@ -2,6 +2,7 @@
 
 import warp as wp
 
+from sim.kernels.cycling import BICYCLE
 from sim.kernels.lanes import STOREY_M, Lanes, edge_distance, sample_at
 from sim.kernels.order import ABSENT, LANE_SHIFT, key_slot
 
@@ -78,6 +79,7 @@ def find_collisions(
     map_index: wp.array(dtype=wp.int32),
     first_person: int,
     first_parked: int,
+    kind: wp.array2d(dtype=wp.int32),
     wheelbase_m: wp.array2d(dtype=float),
     controlled: wp.array2d(dtype=wp.bool),
     # State
@@ -131,12 +133,14 @@ def find_collisions(
         collided_out[b, i] = lowest < count
         collided_with_out[b, i] = wp.where(lowest < count, lowest, 0)
         off = bool(False)
+        cycling = bool(False)  # on a cycle lane, or beside one
         if i < first_parked:
             lane = path_lane[b, i][0]
             front = 0.5 * (size[0] + wheelbase_m[b, i])
             swing = 0.5 * lanes.bend_1pm[lane] * front * front
             clear = lanes.relief[sample_at(lanes, lane, lane_s_m[b, i])][3] - swing - EDGE_ERROR_M
             # On rails with both axles on a lane that is wide enough: nothing to look up in the raster.
+            cycling = kind[b, i] == BICYCLE and lanes.cycle_m[sample_at(lanes, lane, lane_s_m[b, i])] != 0.0
             if controlled[b, i] or lane_lateral_m[b, i] != 0.0 or clear < 0.5 * size[1]:
                 off = leaves_surface(lanes, map_index[b], mine, size[0], size[1])
-        offroad_out[b, i] = off
+        offroad_out[b, i] = off and not cycling

@@ -20,6 +20,7 @@ wp.set_module_options({"enable_backward": False})
 FAR_M = wp.constant(1.0e6)
 GO_ACCEL_MPS2 = wp.constant(1.5)  # assumed when judging who arrives when
 MARGIN_S = wp.constant(1.0)
+ASIDE = wp.constant(2)  # in `committed`, where 1 is committed to a junction: on a cycle lane
 LIGHT = wp.constant(1)  # LaneControl
 STOP = wp.constant(2)
 STOOD_S = wp.constant(1.0)  # a full stop
@@ -112,6 +113,8 @@ def must_wait_for_approach(
                 break
             slot = key_slot(key)
             k = k - 1
+            if slot < first_person and committed[b, slot] == ASIDE:
+                continue  # others drive past it, and it does not come before it has pulled in
             looked = looked + 1
             if slot >= first_person or slot == me:
                 continue

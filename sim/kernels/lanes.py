@@ -19,6 +19,8 @@ class Lanes:
     pose: wp.array(dtype=wp.vec4)  # per sample: x, y, yaw, curvature
     curve_speed_mps: wp.array(dtype=float)  # per sample: fastest speed from which the lane's curves ahead can be taken
     width_m: wp.array(dtype=float)  # per sample
+    cycle_lanes: int  # 1 where there are any
+    cycle_m: wp.array(dtype=float)  # per sample: middle of the cycle lane beside, 0 where there is none
     # Per sample: height, grade (rise per metre) to the next sample, width, least distance to the edge of the drivable
     # surface from the lane's centre up to 9 m before and behind; negative near the lane's ends
     relief: wp.array(dtype=wp.vec4)

@@ -2,17 +2,16 @@
 
 import warp as wp
 
-from sim.kernels.lanes import Lanes, draw_successor, lane_pose, lane_project, sample_at, wrap_angle
+from sim.kernels.cycling import BICYCLE
+from sim.kernels.lanes import Lanes, draw_successor, lane_pose, lane_project, wrap_angle
 from sim.kernels.rng import PATH, random_key
 
 wp.set_module_options({"enable_backward": False})
 
 LANE_CHANGE_S = wp.constant(3.0)
-BICYCLE = wp.constant(4)  # ActorKind
-KERB_M = wp.constant(0.4)  # between a cyclist and the edge of the lane
-ASIDE_M = wp.constant(1.2)  # from the middle of the lane, at most
-TAKE_LANE_M = wp.constant(30.0)  # before and in junctions cyclists ride in the middle of their lane
 SIDLE_M = wp.constant(8.0)  # way on which a cyclist moves over
+VEER_M = wp.constant(25.0)  # and a vehicle within its lane
+THERE_M = wp.constant(0.005)
 
 
 @wp.func
@@ -134,24 +133,6 @@ def change_offset(start_m: float, time_s: float) -> wp.vec2:
     return wp.vec2(start_m * (1.0 - done), -start_m * rate)
 
 
-@wp.func
-def cycling_offset(
-    lanes: Lanes,
-    lane: int,
-    next_lane: int,
-    has_next: bool,
-    s: float,
-    width: float,
-) -> float:
-    """Where a cyclist rides, left of the lane's centre: near the kerb, but so that nobody turns across it."""
-    meta = lanes.meta[lane]
-    junction_ahead = has_next and lanes.meta[next_lane][3] > 0.5 and meta[0] - s < TAKE_LANE_M
-    if meta[3] > 0.5 or junction_ahead:
-        return 0.0
-    room = 0.5 * (lanes.width_m[sample_at(lanes, lane, s)] - width) - KERB_M
-    return lanes.kerb_side[lane] * wp.clamp(room, 0.0, ASIDE_M)
-
-
 @wp.kernel
 def move_traffic(
     # World
@@ -170,6 +151,7 @@ def move_traffic(
     route_length_m: wp.array(dtype=float),
     # In
     command_mps2: wp.array2d(dtype=float),
+    aim_m: wp.array2d(dtype=float),
     change_to: wp.array2d(dtype=wp.int32),
     next_committed: wp.array2d(dtype=wp.int32),
     next_wait_s: wp.array2d(dtype=float),
@@ -194,7 +176,8 @@ def move_traffic(
     committed_out: wp.array2d(dtype=wp.int32),
     wait_s_out: wp.array2d(dtype=float),
 ):
-    """Vehicles on rails: along the lane by the commanded acceleration, across it by a running lane change."""
+    """Vehicles on rails: along the lane by the commanded acceleration, across it by a running lane change
+    or towards where they want to be in their lane."""
     b, t = wp.tid()
     for i in range(t, wp.int32(valid.shape[1]), threads):
         committed_out[b, i] = next_committed[b, i]
@@ -256,10 +239,12 @@ def move_traffic(
             change_time_s[b, i] = time
             if time >= LANE_CHANGE_S:
                 change_start_m[b, i] = 0.0
-        if kind[b, i] == BICYCLE:
-            aim = cycling_offset(lanes, lane, path_lane[b, i][1], path_valid[b, i, 1], s, size_m[b, i][1])
-            aside = (aim - lane_lateral_m[b, i]) * (moved[0] / (SIDLE_M + moved[0]))
-            lateral = lane_lateral_m[b, i] + aside
+        was = lane_lateral_m[b, i]
+        if start == 0.0 and (aim_m[b, i] != 0.0 or was != 0.0):
+            aside = aim_m[b, i] - was
+            if wp.abs(aside) > THERE_M:
+                aside = aside * moved[0] / (wp.where(kind[b, i] == BICYCLE, SIDLE_M, VEER_M) + moved[0])
+            lateral = was + aside
             drift = wp.atan2(aside, wp.max(moved[0], 0.05))
         base = wheelbase_m[b, i]
         pose = rail_pose(lanes, b, i, s, base, path_lane, path_valid)

@@ -206,7 +206,8 @@ def enter_vehicles(
                 aside = wp.where(lateral < 0.0, 0.5 * DOOR_M, -0.5 * DOOR_M)
                 box_out[b, i] = wp.vec4(x - aside * n, xy[1] + half_base * n + aside * c, c, n)
                 body_out[b, i] = wp.vec4(size[0], size[1] + DOOR_M, z, 0.0)
-                if wp.abs(lateral) - 0.5 * size[1] - DOOR_M < WIDEST_HALF_M:
+                in_way = wp.abs(lateral) - 0.5 * size[1] - DOOR_M < WIDEST_HALF_M
+                if in_way or lanes.cycle_m[sample_here] != 0.0:  # cyclists stop for it, others drive past
                     entry_out[b, i] = wp.vec4(s, 0.0, 0.5 * size[0], 0.5 * size[0])
                     entry_key_out[b, i] = lane_key(lane, s, i)
             continue

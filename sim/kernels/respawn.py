@@ -50,7 +50,7 @@ def settle_speeds(
         lane_s_m[b, i],
         front,
         150.0,
-        rank,
+        rank[b, i] + 1,
         sorted_key,
         entry,
         path_lane,

@@ -5,8 +5,9 @@ Spawning is serial within a world: each actor is placed clear of those before it
 
 import warp as wp
 
+from sim.kernels.cycling import BICYCLE
 from sim.kernels.lanes import Lanes, cell_at, lane_pose, sample_at, sample_s, wrap_angle
-from sim.kernels.motion import BICYCLE, draw_path, rail_pose
+from sim.kernels.motion import draw_path, rail_pose
 from sim.kernels.order import ABSENT, LANE_SHIFT
 from sim.kernels.rng import (
     CHARACTER,

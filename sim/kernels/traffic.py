@@ -8,9 +8,22 @@ MOBIL: Kesting, Treiber, Helbing, "General lane-changing model MOBIL for car-fol
 import warp as wp
 
 from sim.kernels.brush import brush_gap, sibling_gap
-from sim.kernels.junction import FAR_M, junction_gap
+from sim.kernels.cycling import (
+    BACK_M,
+    BICYCLE,
+    BOLD_DECEL_MPS2,
+    GAP_DECEL_MPS2,
+    WAIT_M,
+    WORTH_M,
+    cycle_lane_left,
+    first_to_follow,
+    kerb_offset,
+    may_pull_in,
+    on_cycle_lane,
+    passing_offset,
+)
+from sim.kernels.junction import ASIDE, FAR_M, junction_gap
 from sim.kernels.lanes import CURVE_DECEL_MPS2, Lanes, lane_pose, lane_project, sample_at
-from sim.kernels.motion import BICYCLE
 from sim.kernels.order import key_lane, key_slot, lane_key, lower_bound
 from sim.kernels.signals import halt_gap
 
@@ -68,7 +81,7 @@ def leader_on_path(
     s: float,
     front: float,
     horizon_m: float,
-    rank: wp.array2d(dtype=wp.int32),
+    start: int,
     sorted_key: wp.array2d(dtype=wp.int64),
     entry: wp.array2d(dtype=wp.vec4),
     path_lane: wp.array2d(dtype=wp.vec4i),
@@ -78,12 +91,14 @@ def leader_on_path(
 ) -> wp.vec2:
     """Gap and speed of the next entry on the planned lanes or on a sibling that has not parted from them yet.
 
+    On the own lane that is the next one from position `start` of the order on.
+
     FAR_M where there is none within the horizon.
     """
     path = path_lane[b, me]
     lane = path[0]
     found = wp.vec2(FAR_M, 0.0)
-    slot = next_entry(b, me, rank[b, me] + 1, lane, sorted_key, actors)
+    slot = next_entry(b, me, start, lane, sorted_key, actors)
     if slot >= 0:
         at = entry[b, slot]
         found = wp.vec2(at[0] - at[2] - s - front, at[1])
@@ -228,6 +243,7 @@ def plan_traffic(
     dt: float,
     first_person: int,
     first_parked: int,
+    cyclists: int,
     kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array2d(dtype=wp.vec3),
     wheelbase_m: wp.array2d(dtype=float),
@@ -245,6 +261,7 @@ def plan_traffic(
     path_lane: wp.array2d(dtype=wp.vec4i),
     path_valid: wp.array3d(dtype=wp.bool),
     lane_s_m: wp.array2d(dtype=float),
+    lane_lateral_m: wp.array2d(dtype=float),
     change_start_m: wp.array2d(dtype=float),
     collided: wp.array2d(dtype=wp.bool),
     # In
@@ -256,6 +273,7 @@ def plan_traffic(
     signal_phase: wp.array2d(dtype=wp.int32),
     # Out
     command_mps2_out: wp.array2d(dtype=float),
+    aim_m_out: wp.array2d(dtype=float),
     change_to_out: wp.array2d(dtype=wp.int32),
     next_committed_out: wp.array2d(dtype=wp.int32),
     next_wait_s_out: wp.array2d(dtype=float),
@@ -266,6 +284,7 @@ def plan_traffic(
     for i in range(t, wp.int32(valid.shape[1]), threads):
         change_to_out[b, i] = -1
         next_committed_out[b, i] = 0
+        aim_m_out[b, i] = lane_lateral_m[b, i]
         if i >= first_parked or controlled[b, i] or not valid[b, i]:
             next_wait_s_out[b, i] = 0.0
             continue
@@ -292,10 +311,77 @@ def plan_traffic(
         decel = comfort_decel_mps2[b, i]
         time_gap = time_gap_s[b, i]
         horizon = 30.0 + 1.5 * speed + speed * speed / 4.0
-        lead = leader_on_path(
-            lanes, b, i, s, front, horizon, rank, sorted_key, entry, path_lane, path_valid, first_person, actors
-        )
         cycles = kind[b, i] == BICYCLE
+        start = rank[b, i] + 1
+        hold_gap = float(FAR_M)
+        aim = float(0.0)
+        aside = bool(False)
+        if cyclists > 0:
+            start = first_to_follow(
+                lanes,
+                b,
+                i,
+                s,
+                first_person,
+                first_parked,
+                actors,
+                kind,
+                size_m,
+                lane_lateral_m,
+                path_lane,
+                rank,
+                sorted_key,
+            )
+            if cycles:
+                aim = kerb_offset(lanes, b, i, s, size_m[b, i][1], path_lane, path_valid)
+                if lanes.cycle_lanes > 0:
+                    left = cycle_lane_left(lanes, b, i, s, path_lane, path_valid)
+                    beside = lanes.cycle_m[sample_at(lanes, path_lane[b, i][0], s)]
+                    if on_cycle_lane(lanes, path_lane[b, i][0], s, lane_lateral_m[b, i], size_m[b, i][1]):
+                        if left > BACK_M or not may_pull_in(
+                            b,
+                            i,
+                            path_lane[b, i][0],
+                            s,
+                            rear,
+                            front,
+                            speed,
+                            wp.where(wait > patience_s[b, i], BOLD_DECEL_MPS2, GAP_DECEL_MPS2),
+                            first_parked,
+                            actors,
+                            kind,
+                            rank,
+                            sorted_key,
+                            entry,
+                        ):
+                            aside = True
+                            aim = wp.where(beside == 0.0, lane_lateral_m[b, i], beside)
+                            if left <= BACK_M:
+                                hold_gap = left - WAIT_M - front
+                    elif left > WORTH_M:
+                        aim = beside
+            elif change_start_m[b, i] == 0.0:
+                aim = passing_offset(
+                    lanes,
+                    b,
+                    i,
+                    s,
+                    rear,
+                    front,
+                    first_parked,
+                    actors,
+                    kind,
+                    size_m,
+                    lane_lateral_m,
+                    path_lane,
+                    rank,
+                    sorted_key,
+                    entry,
+                )
+        aim_m_out[b, i] = aim
+        lead = leader_on_path(
+            lanes, b, i, s, front, horizon, start, sorted_key, entry, path_lane, path_valid, first_person, actors
+        )
         factor = wp.where(cycles, 1.0, speed_factor[b, i])
         top = wp.where(cycles, speed_factor[b, i], NO_TOP_MPS)
         desired = wp.min(allowed_speed(lanes, b, i, s, factor, horizon, path_lane, path_valid), top)
@@ -336,13 +422,13 @@ def plan_traffic(
             patience_s,
             signal_phase,
         )
-        next_committed_out[b, i] = int(junction[1])
+        next_committed_out[b, i] = wp.where(aside, ASIDE, int(junction[1]))
         brush = brush_gap(
             lanes, b, i, s, speed, front + rear, first_person, actors, sorted_key, entry, path_lane, path_valid
         )
         if brush < FAR_M and wait > STRANDED_AFTER_S and i > 0:
             valid[b, i] = False  # two that are too long for a bend met in it: one leaves and comes back elsewhere
-        stop_gap = wp.min(junction[0], brush)
+        stop_gap = wp.min(wp.min(junction[0], brush), hold_gap)
         if lanes.halts > 0:
             halt = halt_gap(
                 lanes, b, i, s, front, speed, 15.0 + speed + speed * speed / 4.0, path_lane, path_valid, signal_phase

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sim.roads.brushes import Brushes, body_brushes
 from sim.roads.conflicts import Conflicts, junction_conflicts
+from sim.roads.cycling import cycle_lanes
 from sim.roads.geometry import Floats
 from sim.roads.lanelinks import LaneKey, join_lanes
 from sim.roads.lanemaps import CELL_M, EdgeMap, SampleGrid, edge_map, sample_grid
@@ -80,6 +81,7 @@ class _CompiledMap:
     conflicts: Conflicts
     brushes: Brushes
     rules: LaneRules
+    cycle_m: Floats
     crosswalks: Floats
     parking: Floats
     grid: SampleGrid
@@ -101,6 +103,7 @@ def _compile_map(network: RoadNetwork) -> _CompiledMap:
         conflicts=conflicts,
         brushes=body_brushes(lanes, curvature, conflicts),
         rules=rules,
+        cycle_m=cycle_lanes(network, lanes),
         crosswalks=crosswalks(network, lanes),
         parking=parking_spaces(network, lanes),
         grid=sample_grid(lanes.xyz_world_m[:, :2], lanes.width_m, step),
@@ -307,6 +310,7 @@ def _stack(maps: list[_CompiledMap]) -> LaneGraph:
         yaw_world_rad=joined([m.lanes.yaw_world_rad for m in maps]),
         curvature_1pm=joined([m.curvature_1pm for m in maps]),
         width_m=joined([m.lanes.width_m for m in maps]),
+        cycle_m=joined([m.cycle_m for m in maps]),
         sample_lane=joined(
             [np.repeat(np.arange(n), np.diff(m.lanes.sample_first)) for n, m in zip(lane_counts, maps)], lane_first
         ),

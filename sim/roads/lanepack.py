@@ -17,6 +17,7 @@ _MAX_REACH = 16  # samples
 # Fields that kernels read as they are
 _SAME = (
     "width_m",
+    "cycle_m",
     "sample_lane",
     "sample_first",
     "successor_first",
@@ -103,7 +104,7 @@ def pack_lanes(g: LaneGraph, device: torch.device) -> tuple[Any, list[torch.Tens
             tensor = tensor.new_zeros(1, *tensor.shape[1:])
         kept.append(tensor.to(device).contiguous())
         setattr(packed, name, warp_view(kept[-1], name in vectors))
-    packed.halts = len(g.halt_m)
+    packed.halts, packed.cycle_lanes = len(g.halt_m), int(bool(g.cycle_m.any()))
     packed.grid_cell_m = float(g.grid_cell_m)
     packed.edge_cell_m = float(g.edge_cell_m)
     wp_device = wp.device_from_torch(device)

@@ -78,6 +78,7 @@ def graph(
         yaw_world_rad=torch.tensor(np.concatenate([r[1] for r in rows]), dtype=f32),
         curvature_1pm=torch.tensor(np.concatenate([r[2] for r in rows]), dtype=f32),
         width_m=torch.full((len(xy),), width_m),
+        cycle_m=torch.zeros(len(xy)),
         sample_lane=torch.tensor(np.repeat(np.arange(count), sample_count), dtype=i32),
         sample_first=torch.tensor(np.concatenate(([0], np.cumsum(sample_count))), dtype=i32),
         length_m=torch.tensor([s * (n - 1) for s, n in zip(steps, sample_count, strict=True)], dtype=f32),

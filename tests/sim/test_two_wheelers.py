@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lane_graphs import straight
+from riding import place, riders
 from tiny_scene import Actor, make_world, shoot
 
 from configs.schema import RoadKind, SimConfig
@@ -11,7 +12,7 @@ from sim.observe import EGO_FEATURES, ROUTE_INDEX, ObservationKernels
 from sim.roadgen.generate import generate_road
 from sim.roads.lanegraph import compile_lanes
 from sim.simulator import Simulator
-from sim.types import ActorKind, LaneGraph, Percept, Semantic
+from sim.types import ActorKind, Percept, Semantic
 
 CAR, PERSON, BICYCLE, MOTORCYCLE = ActorKind.CAR, ActorKind.PEDESTRIAN, ActorKind.BICYCLE, ActorKind.MOTORCYCLE
 LABEL = {BICYCLE: Semantic.BICYCLE, MOTORCYCLE: Semantic.MOTORCYCLE}
@@ -56,25 +57,6 @@ def test_learned_drivers_are_told_of_four_kinds_as_before() -> None:
     assert told[BICYCLE] == told[PERSON] == [0.0, 0.0, 0.0, 1.0]
     assert told[MOTORCYCLE] == told[CAR] == [1.0, 0.0, 0.0, 0.0]
     assert rows[BICYCLE].shape == rows[CAR].shape
-
-
-def riders(lanes: LaneGraph, worlds: int = 1, actors: int = 8, **counts: int) -> Simulator:
-    """Worlds in which the traffic model moves everybody."""
-    config = SimConfig(actors=actors, pedestrians=0, **counts)  # type: ignore[arg-type]
-    index = (torch.arange(worlds) % (len(lanes.lane_first) - 1)).int()
-    return Simulator(lanes, config, torch.arange(worlds), index, controlled=[False] * actors)
-
-
-def place(sim: Simulator, rows: dict[int, tuple[int, float, float]]) -> None:
-    """Put actors of world 0 on straight lanes: {actor: (lane, s_m, speed_mps)}; all others leave."""
-    state = sim.state
-    state.valid[:] = False
-    for i, (lane, s, speed) in rows.items():
-        state.valid[0, i] = True
-        state.path_lane[0, i], state.path_valid[0, i] = lane, torch.tensor([True, False, False, False])
-        state.lane_s_m[0, i], state.speed_mps[0, i], state.lane_lateral_m[0, i] = s, speed, 0.0
-        state.xy_world_m[0, i] = torch.tensor([s, 3.5 * lane])
-        state.yaw_world_rad[0, i] = 0.0
 
 
 def test_the_last_vehicles_are_motorcycles_and_bicycles_of_real_size() -> None:
