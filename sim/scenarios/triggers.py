@@ -52,19 +52,21 @@ class Firing:
                 tested = holds | (runs & condition.late)
                 if tested.any():
                     holds = holds & condition.test(tested)
-            fired = fired | holds
             if holds.any() and self.by:
-                self._remember(group, holds)
+                self._remember(group, holds, fired)
+            fired = fired | holds
         if fired.any():
             for group in self.groups:
                 for condition in group:
                     condition.tested &= ~fired
         return fired
 
-    def _remember(self, group: "list[_Delayed]", fired: Bools) -> None:
+    def _remember(self, group: "list[_Delayed]", fires: Bools, fired: Bools) -> None:
+        """Note who makes it fire by a group, beside those of the groups before."""
         for e in self.by:
             met = [condition.met[e] for condition in group if e in condition.met]
-            self.by[e] = np.where(fired, np.any(met, axis=0) if met else False, self.by[e])
+            now = np.any(met, axis=0) if met else fired & False
+            self.by[e] = np.where(fires, now | (fired & self.by[e]), self.by[e])
 
     def reset(self, runs: Bools) -> None:
         """Forget what was, before a next execution."""
