@@ -11,14 +11,16 @@ from agents.performance_models import PERFORMANCE_MODELS
 from pipelines.scenario_criteria import CriteriaWatch, criteria_columns
 from pipelines.scenario_drivers import SIGHTLESS, Driver, driven_entities, make_driver, sight
 from pipelines.scenario_scores import Columns, Scores, lane_tick, nothing
+from pipelines.scenario_verdicts import card_columns, scenario_cards
 from pipelines.verdicts.lane_runs import LaneRun
 from pipelines.verdicts.r157 import Outcome, r157_verdict
+from pipelines.verdicts.scorecard import Scorecard
 from sim.roads.network import RoadNetwork
 from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.conditions import SimulationTime
 from sim.scenarios.model import Scenario
 from sim.scenarios.player import Player
-from sim.scenarios.reading import read_scenario, roads_of
+from sim.scenarios.reading import network_of, read_scenario, roads_of
 from sim.scenarios.road_tables import Atlas
 from sim.scenarios.values import Draw
 
@@ -40,6 +42,7 @@ class Terms:
     seconds: float = 600.0  # at most, where the storyboard does not say by time when it ends
     timed_seconds: float | None = None  # at most, where it does; None: the same
     road_paths: tuple[Path, ...] = ()
+    scores: bool = False  # those of CARLA, nuPlan and NAVSIM, and criticality, too
     constrained: bool = True  # refuse runs outside the scenario's constraints
     judges: tuple[str, ...] = PERFORMANCE_MODELS  # of whether a collision could have been avoided
 
@@ -59,12 +62,17 @@ def play_runs(path: Path, draw: Draw, terms: Terms) -> Columns:
     def play(part: Draw) -> Columns:
         merge = not sees_models(terms.agent)
         scenario = read_scenario(path, part, terms.road_paths, merge, terms.constrained)
-        return play_uniform(scenario, part, roads_of(scenario, part), terms)
+        return play_uniform(scenario, part, roads_by(terms, scenario, part), terms)
 
     groups = uniform(draw, play)
     rows = np.concatenate([runs for runs, _ in groups])
     order = np.argsort(rows)
     return {name: np.concatenate([columns[name] for _, columns in groups])[order] for name in groups[0][1]}
+
+
+def roads_by(terms: Terms, scenario: Scenario, draw: Draw) -> RoadNetwork | Atlas | None:
+    """The roads of runs; Mixed where they differ and what is asked for needs a single map."""
+    return network_of(scenario, draw) if terms.scores else roads_of(scenario, draw)
 
 
 def play_able(path: Path, draw: Draw, terms: Terms, must: NDArray[np.bool_]) -> Columns:
@@ -95,12 +103,18 @@ def start(
     return ego, player, make_driver(terms.agent, player, ego, terms.perception, film)
 
 
-def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | Atlas | None, terms: Terms) -> Columns:
-    """Play and judge runs that share one tree. Raises Mixed where they do not."""
+def play_uniform(
+    scenario: Scenario,
+    draw: Draw,
+    network: RoadNetwork | Atlas | None,
+    terms: Terms,
+    cards: list[Scorecard] | None = None,
+) -> Columns:
+    """Play and judge runs that share one tree; `cards` gets their scores, if asked for. Raises Mixed otherwise."""
     ego, player, driver = start(scenario, draw, network, terms, terms.film)
     scores = Scores(player, ego)
     limit = np.maximum(np.round(limit_s(scenario, draw, terms) / terms.dt_s), 1).astype(np.int64)
-    watch = CriteriaWatch(scenario, draw, player.network, player, ego) if scenario.criteria else None
+    watch = CriteriaWatch(scenario, draw, player.network, player, ego) if scenario.criteria or terms.scores else None
     while True:
         gaps, state = sight(player, ego), player.state
         scores.see(gaps, state)
@@ -118,6 +132,11 @@ def play_uniform(scenario: Scenario, draw: Draw, network: RoadNetwork | Atlas | 
     columns = scores.columns(ended)
     columns["end_reason"] = np.where(columns["collision"], "collision", reasons)
     columns |= criteria_columns(watch.judgements(ended) if watch is not None else (), draw.size)
+    if terms.scores and watch is not None:
+        found = scenario_cards(watch, ended, scores.collided, driven=bool(driven_entities(terms.agent, ego)))
+        columns |= card_columns(found)
+        if cards is not None:
+            cards += found
     return columns | _verdicts(scenario, draw, player.has_roads, terms, scores.collided, scores.collision_tick)
 
 
@@ -168,7 +187,7 @@ def _verdicts(
 
 def _record(scenario: Scenario, draw: Draw, terms: Terms, last: NDArray[np.int64]) -> LaneRun:
     """The runs along the ego's lane, each from its first to its tick `last` (B,), the ego first."""
-    ego, player, driver = start(scenario, draw, roads_of(scenario, draw), terms)
+    ego, player, driver = start(scenario, draw, roads_by(terms, scenario, draw), terms)
     index = player.entities.index(ego)
     ticks: list[LaneRun] = []
     while True:

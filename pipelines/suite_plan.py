@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.scenario_runs import Terms, limit_s, sees_models
+from pipelines.scenario_runs import Terms, limit_s, roads_by, sees_models
 from sim.scenarios.batches import one_by_one, uniform
 from sim.scenarios.distributions import Variation
-from sim.scenarios.reading import read_scenario, roads_of
+from sim.scenarios.reading import read_scenario
 from sim.scenarios.suites import expand
 from sim.scenarios.values import Draw
 
 CHUNK_RUNS = 8192
 SEEING_RUNS = {"oracle": 128}  # of driving agents, by perception; whoever has a camera:
 CAMERA_RUNS = 8
+SCORED_RUNS = 128  # whose every tick is kept
 TIMED_SECONDS = 400.0  # at most, of runs whose storyboard says by time when it ends
 TICK_RUNS = 1500  # runs that cost as much per tick as the tick itself
 
@@ -36,6 +37,7 @@ class Request:
     seed: int = 0
     road_paths: tuple[Path, ...] = ()
     unconstrained: bool = False  # play the runs outside their scenario's constraints too
+    scores: bool = False  # those of CARLA, nuPlan and NAVSIM, and criticality, as columns
 
     @property
     def terms(self) -> Terms:
@@ -46,6 +48,7 @@ class Request:
             seconds=self.seconds,
             timed_seconds=max(self.seconds, TIMED_SECONDS),
             road_paths=self.road_paths,
+            scores=self.scores,
             constrained=not self.unconstrained,
         )
 
@@ -91,6 +94,7 @@ class Plan:
             "seed": request.seed,
             "unconstrained": request.unconstrained,
             "files": {str(v.file): [v.draw.size, v.discarded, _digest(v)] for v in self.variations},
+            **({"scores": True} if request.scores else {}),
             "chunks": [chunk.size for chunk in self.chunks],
         }
 
@@ -132,7 +136,7 @@ def _groups(
     def read(draw: Draw) -> NDArray[np.float64]:
         merge = not sees_models(request.agent)
         scenario = read_scenario(variation.scenario, draw, request.road_paths, merge, not request.unconstrained)
-        roads_of(scenario, draw)
+        roads_by(request.terms, scenario, draw)
         notes.update(dict.fromkeys(scenario.notes))
         return limit_s(scenario, draw, request.terms)
 
@@ -148,7 +152,7 @@ def _groups(
 def _most_runs(request: Request) -> int:
     """Runs of one chunk at most."""
     if not sees_models(request.agent):
-        return CHUNK_RUNS
+        return SCORED_RUNS if request.scores else CHUNK_RUNS
     return SEEING_RUNS.get(request.perception, CAMERA_RUNS)
 
 

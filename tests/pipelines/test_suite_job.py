@@ -185,3 +185,20 @@ def test_a_run_that_cannot_be_played_says_why_and_spoils_no_other(variation):
     assert np.isinf(columns["min_ttc_s"][1]) and columns["verdict"][1] == ""
     with pytest.raises(ValueError, match="-9"):
         play_able(scenario, Draw(3, values), Terms(agent="reg157"), np.array([False, True, True]))
+
+
+def test_scores_are_columns_when_asked_for_and_do_not_depend_on_chunks(
+    roadloop, variation, played, tmp_path, monkeypatch
+):
+    arguments = ("suite", variation, "--agent", "reg157", "--sample", 6, "--scores", "--out")
+    assert roadloop(*arguments, tmp_path / "a").code == 0
+    monkeypatch.setattr(pipelines.suite_plan, "SCORED_RUNS", 2)
+    assert roadloop(*arguments, tmp_path / "b").code == 0
+    assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
+    rows, bare = rows_of(tmp_path / "a"), {row["run"]: row for row in rows_of(played[0])}
+    for row in rows:
+        assert row["carla_2_0"] == "" and "carla_2_0" in row["absent"] and "no route" in row["absent"]
+        assert all(0.0 <= float(row[name]) <= 1.0 for name in ("nuplan", "pdms", "epdms"))
+        assert (float(row["pdms"]) == 0.0) == (row["at_fault"] == "yes") and float(row["tet_s"]) >= 0.0
+        assert {name: row[name] for name in bare[row["run"]]} == bare[row["run"]]
+    assert "nuplan" not in bare["0"]
