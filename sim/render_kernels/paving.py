@@ -1,16 +1,50 @@
-"""The ground's colour: grass, asphalt, slabs, kerbs and lane markings, filtered over a pixel's footprint."""
+"""The ground's look: asphalt and what wore it, paint, kerbs, walks, verges and fields, wet or under snow.
+
+Everything is filtered over a pixel's footprint. A pixel reads the code of its cell first (rendering/lane_cells.py) and
+looks at edges, lanes and decals only where the code says that there are any.
+"""
 
 import warp as wp
 
-from sim.render_kernels.appearance import Images, hashed, log2_of, mix, sample
+from sim.render_kernels.appearance import (
+    LANE,
+    LANE_TWICE,
+    TEXEL_ONE,
+    Images,
+    Light,
+    hashed,
+    log2_of,
+    mix,
+    sample,
+)
+from sim.render_kernels.appearance import LANE_MASK as LANE_MASK_64
 from sim.render_kernels.terrain import Ground, ground_distances
 
 wp.set_module_options({"enable_backward": False})
 
-TAP_M = wp.constant(1.5)  # longest stretch of ground along the view that one tap filters
+TAP_M = wp.constant(1.0)  # longest stretch of ground along the view that one tap filters
 MOST_TAPS = wp.constant(8)
 MARKING_RANGE_M = wp.constant(130.0)
 GROUND_RANGE_M = wp.constant(400.0)
+FINE_M = wp.constant(0.22)  # footprints above this see no grain
+NOISE_SIDE = wp.constant(128)  # samples a side of the finer level; the coarser one has a quarter
+NOISE_M = wp.constant(61.0)
+LANE_MASK = wp.constant((1 << 20) - 1)
+ROAD = wp.constant(1 << 20)
+SIDEWALK = wp.constant(2 << 20)
+CLASS_MASK = wp.constant(3 << 20)
+EDGE_FLAG = wp.constant(1 << 22)
+DECAL_FLAG = wp.constant(1 << 23)
+FAR_FLAG = wp.constant(1 << 24)
+THIN_M = wp.constant(0.12)  # wider pixels do not show cracks
+PAINTS = wp.constant(5)  # kinds of decals from this on lie below the paint
+TRACK_M = wp.constant(0.82)  # of wheels beside the middle of their lane
+
+
+@wp.struct
+class Paved:
+    albedo: wp.vec3
+    mirror: wp.float32  # share of the surface that water makes smooth
 
 
 @wp.func
@@ -21,60 +55,180 @@ def dash_length(s: wp.float32, period: wp.float32, dash: wp.float32):
 
 
 @wp.func
-def markings_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32, across: wp.vec2, along: wp.vec2):
-    """Share of a footprint, spanned by two vectors around (x, y), that is (white, yellow) paint: box-filtered."""
-    white = float(0.0)
-    yellow = float(0.0)
-    origin = ground.mark_origin[scene]
-    shape = ground.mark_shape[scene]
-    column = int(wp.floor((x - origin[0]) / ground.mark_cell_m))
-    row = int(wp.floor((y - origin[1]) / ground.mark_cell_m))
-    if column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
-        return wp.vec2(0.0, 0.0)
-    cell = ground.mark_grid_first[scene] + row * shape[0] + column
-    # No line farther from the middle than this can reach into the footprint.
+def code_at(
+    codes: wp.array(dtype=wp.int32), origin: wp.vec2, shape: wp.vec2i, first: wp.int32, per_m: wp.float32, p: wp.vec2
+):
+    """The cell of a point and its code; cell -1 and far land off the map."""
+    gx = (p[0] - origin[0]) * per_m
+    gy = (p[1] - origin[1]) * per_m
+    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0]) or gy >= float(shape[1]):
+        return wp.vec2i(-1, FAR_FLAG)
+    cell = first + int(gy) * shape[0] + int(gx)
+    return wp.vec2i(cell, codes[cell])
+
+
+@wp.func
+def noise_at(noise: wp.array(dtype=wp.float32), x: wp.float32, y: wp.float32, footprint: wp.float32):
+    """Tiling noise of zero mean and unit deviation, bilinear in one of two levels; it fades where it would flicker."""
+    first = int(0)
+    side = int(NOISE_SIDE)
+    if footprint > 1.0:
+        first = NOISE_SIDE * NOISE_SIDE
+        side = NOISE_SIDE // 4
+    gx = x * (float(side) / NOISE_M)
+    gy = y * (float(side) / NOISE_M)
+    left = wp.floor(gx)
+    low = wp.floor(gy)
+    mask = side - 1
+    c0 = int(left) & mask
+    c1 = (c0 + 1) & mask
+    r0 = first + (int(low) & mask) * side
+    r1 = first + ((int(low) + 1) & mask) * side
+    fx = gx - left
+    fy = gy - low
+    a = noise[r0 + c0] + (noise[r0 + c1] - noise[r0 + c0]) * fx
+    b = noise[r1 + c0] + (noise[r1 + c1] - noise[r1 + c0]) * fx
+    return (a + (b - a) * fy) * wp.clamp(2.0 - 0.25 * footprint, 0.0, 1.0)
+
+
+@wp.func
+def mean_of(texel: wp.array(dtype=wp.uint64), first: wp.int32, log2: wp.int32, variant: wp.int32):
+    """A texture's mean colour: the last of its mip levels."""
+    packed = texel[first + (variant + 1) * (((4 << (2 * log2)) - 1) // 3) - 1]
+    return wp.vec3(
+        float(int(packed & LANE_MASK_64)), float(int((packed >> LANE) & LANE_MASK_64)), float(int(packed >> LANE_TWICE))
+    ) * (1.0 / float(TEXEL_ONE))
+
+
+@wp.func
+def decals_at(
+    ground: Ground,
+    scene: wp.int32,
+    cell: wp.int32,
+    x: wp.float32,
+    y: wp.float32,
+    across: wp.vec2,
+    along: wp.vec2,
+    pattern: wp.float32,
+):
+    """Colour times share, and share, of a footprint spanned by two vectors around (x, y): below paint, and paint.
+
+    `cell` counts over all maps, each with one cell more than it has. Paint is thinner where `pattern` is low.
+    """
+    below = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    paint = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    # No piece farther from the middle than this can reach into the footprint.
+    last = ground.mark_thin[scene]
+    if wp.abs(across[0]) + wp.abs(across[1]) < THIN_M:
+        last = 1 << 30
     reach = 0.5 * (wp.abs(across[0]) + wp.abs(across[1]) + wp.abs(along[0]) + wp.abs(along[1])) + 0.004
     for item in range(ground.mark_first[cell], ground.mark_first[cell + 1]):
-        segment = ground.mark_item[item]
-        line = ground.mark_line[segment]
-        size = ground.mark_shape_m[segment]
+        piece = ground.mark_item[item]
+        if piece >= last:
+            break
+        line = ground.mark_line[piece]
+        size = ground.mark_shape_m[piece]
         dx = x - line[0]
         dy = y - line[1]
         s = dx * line[2] + dy * line[3]
         d = dy * line[2] - dx * line[3]
-        if wp.abs(d) > reach + 0.5 * size[1] or s < -reach or s > size[0] + reach:
+        half_w = 0.5 * wp.abs(size[1])
+        ends = reach - wp.min(0.5 * size[1], 0.0)
+        if wp.abs(d) > reach + half_w or s < -ends or s > size[0] + ends:
             continue
-        paint = ground.mark_paint[segment]
-        half_d = 0.5 * (
-            wp.abs(across[1] * line[2] - across[0] * line[3]) + wp.abs(along[1] * line[2] - along[0] * line[3])
-        )
-        half_s = 0.5 * (
-            wp.abs(across[0] * line[2] + across[1] * line[3]) + wp.abs(along[0] * line[2] + along[1] * line[3])
-        )
-        half_d = wp.max(half_d, 0.004)
-        half_s = wp.max(half_s, 0.004)
-        half_w = 0.5 * size[1]
-        over_d = wp.min(d + half_d, half_w) - wp.max(d - half_d, -half_w)
-        start = wp.max(s - half_s, 0.0)
-        end = wp.min(s + half_s, size[0])
-        if over_d > 0.0 and end > start:
+        look = ground.mark_paint[piece]
+        cover = float(0.0)
+        if size[1] < 0.0:
+            cover = wp.clamp(0.5 + (half_w - wp.sqrt(s * s + d * d)) / wp.max(reach, look[3]), 0.0, 1.0)
+            small = wp.min(half_w / reach, 1.0)
+            cover *= small * small
+        else:
+            half_d = 0.5 * (
+                wp.abs(across[1] * line[2] - across[0] * line[3]) + wp.abs(along[1] * line[2] - along[0] * line[3])
+            )
+            half_s = 0.5 * (
+                wp.abs(across[0] * line[2] + across[1] * line[3]) + wp.abs(along[0] * line[2] + along[1] * line[3])
+            )
+            half_d = wp.max(half_d, 0.004)
+            half_s = wp.max(half_s, 0.004)
+            over_d = wp.min(d + half_d, half_w) - wp.max(d - half_d, -half_w)
+            start = wp.max(s - half_s, 0.0)
+            end = wp.min(s + half_s, size[0])
+            if over_d <= 0.0 or end <= start:
+                continue
             painted = end - start
             if size[3] > 0.0:
-                painted = dash_length(size[2] + end, size[3], paint[0]) - dash_length(
-                    size[2] + start, size[3], paint[0]
-                )
+                painted = dash_length(size[2] + end, size[3], look[0]) - dash_length(size[2] + start, size[3], look[0])
             cover = over_d * painted / (4.0 * half_d * half_s)
-            if paint[1] > 0.5:
-                yellow += cover
-            else:
-                white += cover
-    return wp.vec2(wp.min(white, 1.0), wp.min(yellow, 1.0))
+        kind = int(look[1])
+        rgb = ground.mark_rgb[kind]
+        if kind < PAINTS:
+            cover *= wp.clamp(1.3 - 1.6 * look[2] + pattern * (0.2 + look[2]), 0.08, 1.0)
+            paint += wp.vec4(rgb[0] * cover, rgb[1] * cover, rgb[2] * cover, cover)
+        else:
+            below += wp.vec4(rgb[0] * cover, rgb[1] * cover, rgb[2] * cover, cover)
+    return below, paint
+
+
+@wp.func
+def joint(x: wp.float32, period: wp.float32, wide: wp.float32, footprint: wp.float32):
+    """Share of a footprint around x that is joint, `wide` metres every `period`."""
+    turn = x / period
+    away = (0.5 - wp.abs(turn - wp.floor(turn) - 0.5)) * period
+    soft = footprint + 0.5 * wide
+    return wp.clamp((0.5 * wide - away) / soft + 0.5, 0.0, 1.0) * wp.clamp(2.0 * wide / footprint, 0.0, 1.0)
+
+
+@wp.func
+def walk_at(
+    asphalt: wp.vec3, grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: float, footprint: float
+):
+    """Albedo of a sidewalk at s metres along it and d beside its middle."""
+    if kind == 3:
+        return asphalt * 1.25
+    rough = 0.75 + 0.25 * grain
+    if kind == 2:
+        row = wp.floor(s / 0.12)
+        gap = wp.max(
+            joint(s, 0.12, 0.02, footprint), joint(d + 0.06 * (row - 2.0 * wp.floor(0.5 * row)), 0.12, 0.02, footprint)
+        )
+        stone = (hashed(int(row), int(wp.floor(d / 0.12))) - 0.5) * wp.clamp(0.1 / footprint, 0.0, 1.0)
+        return wp.vec3(0.235, 0.225, 0.21) * (rough * (1.0 + 0.35 * stone - 0.45 * gap))
+    long_m = float(1.6)
+    wide_m = float(50.0)
+    colour = wp.vec3(0.33, 0.315, 0.29)
+    if kind == 1:
+        long_m = slab_m
+        wide_m = slab_m
+        colour = wp.vec3(0.30, 0.29, 0.275)
+    row = wp.floor(s / long_m)
+    beside = d + 0.5 * wide_m * (row - 2.0 * wp.floor(0.5 * row))
+    gap = wp.max(joint(s, long_m, 0.012, footprint), joint(beside, wide_m, 0.012, footprint))
+    slab = (hashed(int(row), int(wp.floor(beside / wide_m))) - 0.5) * wp.clamp(0.7 * long_m / footprint, 0.0, 1.0)
+    return colour * (rough * (1.0 + 0.16 * slab - 0.45 * gap))
+
+
+@wp.func
+def field_at(green: wp.vec3, x: wp.float32, y: wp.float32):
+    """Land that is farmed: meadow, crops, stubble, ploughed earth, in strips of about a hectare."""
+    u = int(wp.floor((0.9 * x + 0.43 * y) * 0.0068))
+    v = int(wp.floor((0.9 * y - 0.43 * x) * 0.0115))
+    what = hashed(u, v)
+    if what < 0.35:
+        return green
+    rough = green[1] * 8.0
+    if what < 0.58:
+        return mix(green, wp.vec3(0.085, 0.125, 0.035) * rough, 0.8)
+    if what < 0.78:
+        return mix(green, wp.vec3(0.30, 0.235, 0.105) * rough, 0.8)
+    return mix(green, wp.vec3(0.155, 0.110, 0.072) * rough, 0.85)
 
 
 @wp.func
 def ground_at(
     images: Images,
     ground: Ground,
+    light: Light,
     scene: wp.int32,
     variant: wp.int32,
     point: wp.vec2,
@@ -82,73 +236,173 @@ def ground_at(
     along: wp.vec2,
     distance: wp.float32,
 ):
-    """Albedo of the ground under a pixel whose footprint is spanned by two vectors around a point."""
+    """The ground under a pixel whose footprint is spanned by two vectors around a point."""
     long_m = wp.length(along)
     wide_m = wp.length(across)
     footprint = wp.max(wide_m, 0.35 * long_m)
     level = log2_of(wp.max(footprint, 1.0e-4))
-    taps = wp.clamp(int(long_m / TAP_M) + 1, 1, MOST_TAPS)
-    share = 1.0 / float(taps)
-    step = along * share
-    soft = wp.max(wide_m, wp.length(step) * 0.3) + 0.01
+    origin = ground.origin[scene]
+    cells = ground.code_shape[scene]
+    first = ground.code_first[scene]
+    per_m = 1.0 / ground.code_cell_m
+    found = code_at(ground.code, origin, cells, first, per_m, point)
+    code = found[1]
+    noise = noise_at(ground.noise, point[0], point[1], footprint)
+
+    # Asphalt, whose grain and stains also tell where paint is worn and water stands.
+    asphalt = mean_of(images.texel, images.asphalt_first, images.asphalt_log2, variant)
+    grain = float(1.0)
+    stain = 1.0 + 0.10 * noise
+    if footprint < FINE_M and (code & (CLASS_MASK | EDGE_FLAG)) != 0:
+        fine = sample(
+            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 2.5, point[1] / 2.5,
+            level + float(images.asphalt_log2) - 1.32,
+        )  # fmt: skip
+        grain = fine[1] / (asphalt[1] + 1.0e-4)
+        asphalt = fine
+    asphalt *= stain
+    pattern = 0.45 * noise + 1.6 * (grain - 1.0)
+
+    # Shares of what the footprint covers.
     road = float(0.0)
     side = float(0.0)
-    kerb = float(0.0)
-    paint = wp.vec2(0.0, 0.0)
+    face = float(0.0)
+    stone = float(0.0)
+    gutter = float(0.0)
+    gravel = float(0.0)
+    below = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    paint = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    gravel_m = ground.style[scene, 5] * (0.7 + 0.3 * stain)
+    taps = wp.clamp(int(long_m / TAP_M) + 1, 1, MOST_TAPS)
     if distance > GROUND_RANGE_M:
         taps = 0
+    share = 1.0 / float(wp.max(taps, 1))
+    step = along * share
+    soft = wp.max(wide_m, wp.length(step) * 0.3) + 0.01
     for tap in range(taps):
-        offset = (float(tap) + 0.5) * share - 0.5
-        p = point + along * offset
-        distances = ground_distances(ground, scene, p[0], p[1])
-        on_road = wp.clamp(0.5 + distances[0] / soft, 0.0, 1.0)
+        p = point
+        at = found
+        if taps > 1:
+            p = point + along * ((float(tap) + 0.5) * share - 0.5)
+            at = code_at(ground.code, origin, cells, first, per_m, p)
+        on_road = float(0.0)
+        if (at[1] & EDGE_FLAG) != 0:
+            distances = ground_distances(ground, scene, p[0], p[1])
+            edge = distances[0]
+            on_road = wp.clamp(0.5 + edge / soft, 0.0, 1.0)
+            side += wp.clamp(0.5 + distances[1] / soft, 0.0, 1.0) * (1.0 - on_road)
+            if edge < 0.6:
+                if distances[1] > edge + 0.8:
+                    stone_in = wp.clamp(0.5 + (edge + 0.09) / soft, 0.0, 1.0)
+                    stone += wp.clamp(0.5 + (edge + 0.27) / soft, 0.0, 1.0) - stone_in
+                    face += stone_in - on_road
+                    gutter += on_road - wp.clamp(0.5 + (edge - 0.28) / soft, 0.0, 1.0)
+                else:
+                    gravel += wp.clamp(0.5 + (edge + gravel_m) / (soft + 0.3), 0.0, 1.0) - on_road
+        elif (at[1] & CLASS_MASK) == ROAD:
+            on_road = 1.0
+        elif (at[1] & CLASS_MASK) == SIDEWALK:
+            side += 1.0
         road += on_road
-        side += wp.clamp(0.5 + distances[1] / soft, 0.0, 1.0) * (1.0 - on_road)
-        if distances[1] > -0.6:
-            kerb += wp.clamp(0.5 + (distances[0] + 0.22) / soft, 0.0, 1.0) - on_road
-        if on_road > 0.0 and distance < MARKING_RANGE_M:
-            paint += markings_at(ground, scene, p[0], p[1], across, step)
+        if on_road > 0.0 and (at[1] & DECAL_FLAG) != 0 and distance < MARKING_RANGE_M:
+            under, over = decals_at(ground, scene, at[0] + scene, p[0], p[1], across, step, pattern)
+            below += under
+            paint += over
     road *= share
     side *= share
-    kerb *= share
-    paint *= share
+
+    # Where in its lane the pixel is.
+    s = point[0]
+    d = point[1]
+    tone = float(1.0)
+    track = float(0.0)
+    lane = code & LANE_MASK
+    if lane > 0:
+        piece = ground.lane_first[scene] + lane - 1
+        line = ground.lane_line[piece]
+        shape = ground.lane_shape_m[piece]
+        dx = point[0] - line[0]
+        dy = point[1] - line[1]
+        s = shape[0] + dx * line[2] + dy * line[3]
+        d = dy * line[2] - dx * line[3]
+        tone = shape[2]
+        u = (wp.abs(d) - TRACK_M) * 2.4
+        track = wp.max(1.0 - u * u, 0.0)
+        track *= track * shape[3] * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
+    snow = light.snow
+    wet = light.wet
+
     albedo = wp.vec3(0.0, 0.0, 0.0)
-    if wp.max(road, side) < 1.0:
-        grass = sample(
-            images.texel, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
-            level + float(images.grass_log2) - 1.585,
-        )  # fmt: skip
-        patch = sample(
-            images.texel, images.grass_first, images.grass_log2, variant, point[0] / 71.0, point[1] / 71.0,
-            wp.max(level + float(images.grass_log2) - 6.15, 2.0),
-        )  # fmt: skip
-        albedo = mix(grass, patch, 0.45)
+    mirror = float(0.0)
+    if road + side < 0.999:
+        albedo = mean_of(images.texel, images.grass_first, images.grass_log2, variant)
+        if footprint < FINE_M:
+            albedo = sample(
+                images.texel, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
+                level + float(images.grass_log2) - 1.585,
+            )  # fmt: skip
+        albedo *= 1.0 + 0.07 * noise
+        if (code & FAR_FLAG) != 0 and ground.style[scene, 6] > 0.0:
+            albedo = field_at(albedo, point[0], point[1])
+        dry = wp.clamp(ground.style[scene, 4] * (0.7 + 0.28 * noise), 0.0, 0.9)
+        albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
+        pebbles = wp.vec3(0.27, 0.245, 0.21) * (0.5 + 0.5 * grain) * stain
+        loose = wp.clamp(gravel * share, 0.0, 1.0) / (1.0 - wp.min(road, 0.99))
+        albedo = mix(albedo, pebbles, wp.clamp(loose * (0.75 + 0.6 * (grain - 1.0)), 0.0, 1.0))
+        albedo *= 1.0 - 0.25 * wet
+        if snow > 0.0:
+            cover = wp.clamp(2.4 * snow - 0.25 + 0.25 * noise, 0.0, 1.0)
+            albedo = mix(albedo, wp.vec3(0.80, 0.82, 0.86), cover)
+    tint = 0.85 * tone * ground.style[scene, 0]
+    warm = ground.style[scene, 1]
+    asphalt = wp.cw_mul(asphalt, wp.vec3(tint * (1.0 + 0.05 * warm), tint, tint * (1.0 - 0.06 * warm)))
     if side > 0.0:
-        slab = sample(
-            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[1] / 5.0, point[0] / 5.0,
-            level + float(images.asphalt_log2) - 2.32,
-        )  # fmt: skip
-        gx = wp.abs(point[0] / 1.2 - wp.floor(point[0] / 1.2) - 0.5) * 1.2
-        gy = wp.abs(point[1] / 1.2 - wp.floor(point[1] / 1.2) - 0.5) * 1.2
-        joint_soft = footprint + 0.01
-        joint = wp.clamp((0.02 - (0.6 - wp.max(gx, gy))) / joint_soft + 0.5, 0.0, 1.0)
-        joint *= wp.clamp(0.05 / footprint, 0.0, 1.0)
-        tile = hashed(int(wp.floor(point[0] / 1.2)), int(wp.floor(point[1] / 1.2))) - 0.5
-        tone = 1.0 + 0.12 * tile * wp.clamp(0.5 / footprint, 0.0, 1.0) - 0.35 * joint
-        slab = mix(slab, wp.vec3(0.30, 0.29, 0.27), 0.72) * tone
-        albedo = mix(albedo, slab, side)
+        walk = walk_at(asphalt, grain, int(ground.style[scene, 2]), ground.style[scene, 3], s, d, footprint)
+        walk *= (0.8 + 0.2 * stain) * (1.0 - 0.40 * wet)
+        cover = wp.clamp(2.2 * snow - 0.4 + 0.12 * noise, 0.0, 1.0)
+        walk = mix(walk, wp.vec3(0.72, 0.74, 0.78), cover)
+        albedo = mix(albedo, walk, side / (1.0 - road + 1.0e-4))
+        mirror = side * 0.45 * wet * (1.0 - cover)
     if road > 0.0:
-        asphalt = sample(
-            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 4.0, point[1] / 4.0,
-            level + float(images.asphalt_log2) - 2.0,
-        )  # fmt: skip
-        stain = sample(
-            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 43.0, point[1] / 43.0,
-            wp.max(level + float(images.asphalt_log2) - 5.43, 1.0),
-        )  # fmt: skip
-        asphalt = mix(asphalt, stain, 0.4) * 0.85
-        wear = 0.78 + 0.6 * (asphalt[1] - 0.12)
-        asphalt = mix(asphalt, wp.vec3(0.72, 0.72, 0.69), paint[0] * wear)
-        asphalt = mix(asphalt, wp.vec3(0.70, 0.50, 0.08), paint[1] * wear)
+        oil = wp.max(1.0 - 3.0 * d * d, 0.0) * wp.min(2.0 * tone, 1.0)
+        if lane == 0:
+            oil = 0.0
+        asphalt *= 1.0 - 0.16 * track - 0.07 * oil + 0.05 * warm * track
+        if below[3] > 0.0:
+            part = wp.min(below[3] * share / road, 1.0)
+            factor = wp.vec3(below[0], below[1], below[2]) * (1.0 / below[3])
+            asphalt = mix(asphalt, wp.cw_mul(asphalt, factor), part)
+        asphalt = mix(asphalt, wp.vec3(0.12, 0.11, 0.10) * stain, wp.clamp(gutter * share, 0.0, 1.0) * 0.45)
+        puddle = wp.clamp(1.7 * wet - 1.25 + 0.20 * noise + 0.45 * track, 0.0, 1.0)
+        asphalt *= 1.0 - wet * (0.42 + 0.12 * puddle)
+        if paint[3] > 0.0:
+            part = wp.min(paint[3] * share / road, 1.0)
+            asphalt = mix(asphalt, wp.vec3(paint[0], paint[1], paint[2]) * ((1.0 - 0.15 * wet) / paint[3]), part)
+        shine = wet * 0.4 + puddle * 0.6
+        if snow > 0.0:
+            rolled = track + wp.clamp(0.6 - wp.abs(d) * 0.25, 0.0, 0.5)
+            cover = wp.clamp(2.1 * snow - 0.55 - rolled * (1.7 - snow) + 0.16 * noise, 0.0, 1.0)
+            slush = wp.clamp(1.5 * snow - 0.2, 0.0, 0.7)
+            asphalt = mix(asphalt, wp.vec3(0.26, 0.25, 0.24), slush * (1.0 - cover) * 0.6)
+            asphalt = mix(asphalt, wp.vec3(0.68, 0.70, 0.74), cover)
+            shine *= 1.0 - cover
         albedo = mix(albedo, asphalt, road)
-    return mix(albedo, wp.vec3(0.40, 0.39, 0.37), wp.clamp(kerb, 0.0, 1.0))
+        mirror += road * shine
+    kerb = ground.style[scene, 7] * (1.0 - 0.35 * wet)
+    albedo = mix(albedo, wp.vec3(0.36, 0.35, 0.33) * kerb, wp.clamp(stone * share, 0.0, 1.0) * (1.0 - 0.7 * snow))
+    albedo = mix(albedo, wp.vec3(0.16, 0.155, 0.15) * kerb, wp.clamp(face * share, 0.0, 1.0))
+    paved = Paved()
+    paved.albedo = albedo
+    paved.mirror = mirror
+    return paved
+
+
+@wp.func
+def mirrored(light: Light, paved: Paved, sight: wp.vec3):
+    """What water on the ground throws back of the sky along a unit sight line, by Schlick's law."""
+    if paved.mirror <= 0.0:
+        return wp.vec3(0.0, 0.0, 0.0)
+    away = 1.0 - wp.clamp(-sight[2], 0.0, 1.0)
+    square = away * away
+    share = paved.mirror * (0.02 + 0.98 * square * square * away)
+    return mix(light.fog_rgb, light.ambient_rgb, 1.0 - away) * (0.75 * share)

@@ -6,7 +6,7 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 import warp as wp
 
 from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
-from sim.render_kernels.paving import ground_at
+from sim.render_kernels.paving import ground_at, mirrored
 from sim.render_kernels.surface import mesh_at
 from sim.render_kernels.terrain import Ground
 from sim.render_kernels.view import (
@@ -136,11 +136,14 @@ def shade_ray(
         slope_b = world_from_camera[2, 1] * inverse
         width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
         height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
-        albedo = ground_at(images, ground, scene, variant, point, width * texel_m, height * texel_m, distance)
+        paved = ground_at(
+            images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance
+        )
         sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
         sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
         lamp = headlight(light, ray, distance) * 0.9
-        rgb = wp.cw_mul(albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
+        rgb = wp.cw_mul(paved.albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
+        rgb += mirrored(light, paved, sight) * (1.0 - 0.8 * covered)
     else:
         rgb = sky_at(images, light, variant, sight, near_sun)
     rgb = developed(light, mix(air, rgb, clear), near_sun)

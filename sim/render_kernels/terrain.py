@@ -25,15 +25,22 @@ class Ground:
     height_first: wp.array(dtype=wp.int32)
     height_top_m: wp.array(dtype=wp.float32)
     height_m: wp.array(dtype=wp.float32)
-    mark_cell_m: wp.float32
-    mark_origin: wp.array(dtype=wp.vec2)
-    mark_shape: wp.array(dtype=wp.vec2i)
-    mark_grid_first: wp.array(dtype=wp.int32)
-    mark_first: wp.array(dtype=wp.int32)
+    code_cell_m: wp.float32  # cells from the same origin, each with a code as in rendering/lane_cells.py
+    code_shape: wp.array(dtype=wp.vec2i)
+    code_first: wp.array(dtype=wp.int32)
+    code: wp.array(dtype=wp.int32)
+    lane_first: wp.array(dtype=wp.int32)
+    lane_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
+    lane_shape_m: wp.array(dtype=wp.vec4)  # distance along at the start, half width, tone, depth of wheel tracks
+    noise: wp.array(dtype=wp.float32)  # two levels of the same
+    style: wp.array2d(dtype=wp.float32)  # (M, 8) as roadwear.Style.row
+    mark_first: wp.array(dtype=wp.int32)  # per cell of codes, and one more per map
     mark_item: wp.array(dtype=wp.int32)
+    mark_thin: wp.array(dtype=wp.int32)  # per map: the first piece that is seen near the camera only
     mark_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
-    mark_shape_m: wp.array(dtype=wp.vec4)  # length, width, distance along at its start, period
-    mark_paint: wp.array(dtype=wp.vec2)  # dash length, colour
+    mark_shape_m: wp.array(dtype=wp.vec4)  # length, width (discs: -diameter), distance along at its start, period
+    mark_paint: wp.array(dtype=wp.vec4)  # dash length, kind, wear, rim
+    mark_rgb: wp.array(dtype=wp.vec3)  # per kind
 
 
 @wp.func

@@ -1,4 +1,4 @@
-"""The ground of a map as rasters: signed distances to the edges of carriageway and sidewalk, and painted lines."""
+"""The ground of a map as a raster: signed distances to the edges of carriageway and sidewalk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,7 @@ PARTS = 4  # per axis: into so many small pixels a fine one is split to measure 
 MARGIN_M = 12.0
 REACH_M = 8.0  # distances are clipped to this
 UNIT_M = 1.0 / 2048.0  # of the stored distances
-MARK_CELL_M = 1.0
 CLOSING_M = 1.0  # gaps between lanes up to about twice this are paved
-YELLOW = 1.0
 
 ROAD_KINDS = frozenset(
     ("driving", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "slipLane", "bidirectional", "shoulder")
@@ -71,12 +69,18 @@ class GroundRaster:
 
     def paved_m(self, xy_world_m: np.ndarray) -> np.ndarray:
         """Distance (n,) into road or sidewalk at points (n, 2), from the nearest sample; -REACH_M off the raster."""
+        return np.maximum(self._nearest(self.road_m, xy_world_m), self._nearest(self.sidewalk_m, xy_world_m))
+
+    def road_distance_m(self, xy_world_m: np.ndarray) -> np.ndarray:
+        """Distance (n,) into the carriageway at points (n, 2), likewise."""
+        return self._nearest(self.road_m, xy_world_m)
+
+    def _nearest(self, distance_m: np.ndarray, xy_world_m: np.ndarray) -> np.ndarray:
         at = np.rint((xy_world_m - self.origin_world_m) / CELL_M).astype(int)
-        rows, columns = self.road_m.shape
+        rows, columns = distance_m.shape
         inside = (at >= 0).all(axis=1) & (at[:, 0] < columns) & (at[:, 1] < rows)
         result = np.full(len(xy_world_m), -REACH_M)
-        column, row = at[inside, 0], at[inside, 1]
-        result[inside] = np.maximum(self.road_m[row, column], self.sidewalk_m[row, column])
+        result[inside] = distance_m[at[inside, 1], at[inside, 0]]
         return result
 
     def packed(self) -> np.ndarray:
@@ -85,19 +89,6 @@ class GroundRaster:
             np.rint(np.clip(d, -REACH_M, REACH_M) / UNIT_M).astype(np.int32) for d in (self.road_m, self.sidewalk_m)
         )
         return ((road << 16) | (side & 0xFFFF)).astype(np.int32)
-
-
-@dataclass(frozen=True)
-class MarkingRaster:
-    """Straight pieces of painted lines, and for each cell those within reach of it (CSR)."""
-
-    origin_world_m: np.ndarray  # (2,)
-    shape: tuple[int, int]  # columns, rows
-    first: np.ndarray  # (cells + 1,) int32
-    item: np.ndarray  # int32
-    line: np.ndarray  # (S, 4) start x, y, unit direction
-    shape_m: np.ndarray  # (S, 4) length, width, distance along the line at the start, period (0: solid)
-    paint: np.ndarray  # (S, 2) dash length, colour (0 white, YELLOW)
 
 
 def _cover(strips: Sequence[Strip], origin: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -152,75 +143,3 @@ def rasterise_ground(strips: Sequence[Strip]) -> GroundRaster:
         side = cv2.morphologyEx(cv2.add(side, road), cv2.MORPH_CLOSE, disc)
     road_m = _signed_m(road)
     return GroundRaster(origin + 0.5 * FINE_M, road_m, _signed_m(side) if walked else np.full_like(road_m, -REACH_M))
-
-
-def _pieces(marking: PaintedLine) -> np.ndarray:
-    """A line as straight pieces (n, 10): start, direction, length, width, distance along, period, dash, colour."""
-    xy = np.asarray(marking.xy_world_m, dtype=np.float64)
-    xy = xy[_keep(xy)]
-    step = np.diff(xy, axis=0)
-    length = np.hypot(step[:, 0], step[:, 1])
-    used = length > 1e-6
-    along = np.concatenate([[0.0], np.cumsum(length)[:-1]])[used]
-    xy, step, length = xy[:-1][used], step[used], length[used]
-    period = marking.dash_m + marking.gap_m if marking.gap_m > 0.0 else 0.0
-    color = YELLOW if marking.color in ("yellow", "orange") else 0.0
-    constant = np.broadcast_to([marking.width_m, period, marking.dash_m, color], (len(xy), 4))
-    return np.column_stack([xy, step / length[:, None], length, constant[:, 0], along, constant[:, 1:]])
-
-
-def _keep(xy: np.ndarray, tolerance_m: float = 0.01, longest: int = 16) -> np.ndarray:
-    """Indices of the points that a polyline needs to stay within the tolerance; greedy, at most `longest` apart."""
-    kept, start, n = [0], 0, len(xy)
-    while start < n - 1:
-        end = start + 1
-        while end < n - 1 and end - start < longest:
-            chord = xy[end + 1] - xy[start]
-            norm = max(float(np.hypot(*chord)), 1e-9)
-            between = xy[start + 1 : end + 1] - xy[start]
-            if np.abs(chord[0] * between[:, 1] - chord[1] * between[:, 0]).max() / norm > tolerance_m:
-                break
-            end += 1
-        kept.append(end)
-        start = end
-    return np.array(kept)
-
-
-def rasterise_markings(markings: Sequence[PaintedLine]) -> MarkingRaster:
-    """Cut lines into straight pieces and list, for each cell, those that come within one cell of it."""
-    tables = [_pieces(m) for m in markings if len(m.xy_world_m) > 1]
-    pieces = np.concatenate(tables) if tables else np.zeros((0, 10))
-    if not len(pieces):
-        return MarkingRaster(
-            np.zeros(2),
-            (1, 1),
-            np.zeros(2, np.int32),
-            np.zeros(0, np.int32),
-            np.zeros((0, 4)),
-            np.zeros((0, 4)),
-            np.zeros((0, 2)),
-        )
-    start, direction, length = pieces[:, :2], pieces[:, 2:4], pieces[:, 4]
-    end = start + direction * length[:, None]
-    origin = np.floor(np.minimum(start, end).min(axis=0)) - 2.0 * MARK_CELL_M
-    columns, rows = (np.ceil((np.maximum(start, end).max(axis=0) - origin) / MARK_CELL_M) + 3).astype(int)
-    steps = np.ceil(length / (0.5 * MARK_CELL_M)).astype(int) + 1
-    owner = np.repeat(np.arange(len(pieces)), steps)
-    share = (np.arange(len(owner)) - np.repeat(np.cumsum(steps) - steps, steps)) / np.repeat(steps - 1, steps)
-    points = start[owner] + direction[owner] * (length[owner] * share)[:, None]
-    cell = np.floor((points - origin) / MARK_CELL_M).astype(np.int64)
-    around = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
-    near = cell[:, None] + around
-    flat = near[..., 1] * columns + near[..., 0]
-    pairs = np.unique(flat.reshape(-1) * len(pieces) + np.repeat(owner, 9))
-    cells, items = pairs // len(pieces), pairs % len(pieces)
-    first = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=columns * rows))])
-    return MarkingRaster(
-        origin,
-        (int(columns), int(rows)),
-        first.astype(np.int32),
-        items.astype(np.int32),
-        pieces[:, :4],
-        pieces[:, 4:8],
-        pieces[:, 8:10],
-    )

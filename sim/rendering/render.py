@@ -18,6 +18,7 @@ import warp as wp
 from sim.meshes.library import mesh_library
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
+from sim.rendering import decals
 from sim.rendering.clouds import clouds_of
 from sim.rendering.extras import Extras
 from sim.rendering.scenery import Scenery
@@ -364,14 +365,19 @@ class Renderer:
         result.height_shape = self._constant(scenery.height_shape, wp.vec2i)
         result.height_first, result.height_m = self._constant(scenery.height_first), self._constant(scenery.height_m)
         result.height_top_m = self._constant(scenery.height_top_m)
-        result.mark_cell_m = scenery.mark_cell_m
-        result.mark_origin = self._constant(scenery.mark_origin_world_m, wp.vec2)
-        result.mark_shape = self._constant(scenery.mark_shape, wp.vec2i)
-        result.mark_grid_first = self._constant(scenery.mark_grid_first)
+        result.code_cell_m, result.style = decals.CELL_M, self._constant(scenery.ground_style)
+        result.code_shape = self._constant(scenery.code_shape, wp.vec2i)
+        result.code_first, result.code = self._constant(scenery.code_first), self._constant(scenery.code)
+        result.lane_first = self._constant(scenery.lane_first)
+        result.lane_line = self._constant(scenery.lane_line, wp.vec4)
+        result.lane_shape_m = self._constant(scenery.lane_shape_m, wp.vec4)
+        result.noise = self._constant(scenery.ground_noise)
+        result.mark_thin = self._constant(scenery.mark_thin)
+        result.mark_rgb = self._constant(decals.DECAL_RGB, wp.vec3)
         result.mark_first, result.mark_item = self._constant(scenery.mark_first), self._constant(scenery.mark_item)
         result.mark_line = self._constant(scenery.mark_line, wp.vec4)
         result.mark_shape_m = self._constant(scenery.mark_shape_m, wp.vec4)
-        result.mark_paint = self._constant(scenery.mark_paint, wp.vec2)
+        result.mark_paint = self._constant(scenery.mark_paint, wp.vec4)
         return result
 
     def _images_struct(self, textures: Textures) -> Any:  # appearance.Images

@@ -6,7 +6,7 @@ import torch
 
 from sim.meshes import street
 from sim.meshes.library import Model
-from sim.rendering.ground import CELL_M, MARK_CELL_M, UNIT_M, rasterise_ground, rasterise_markings
+from sim.rendering.ground import CELL_M, UNIT_M, rasterise_ground
 from sim.rendering.roadside import plant
 from sim.rendering.scenery import build_scenery
 from sim.rendering.terrain import raise_ground
@@ -92,31 +92,6 @@ def test_packed_distances_keep_both_values():
     np.testing.assert_allclose(((packed << 16) >> 16) * UNIT_M, np.clip(ground.sidewalk_m, -8, 8), atol=UNIT_M)
 
 
-def test_cells_list_every_piece_that_comes_near_them():
-    turn = np.linspace(0.0, 2.0, 60)
-    curve = Line(np.column_stack([40.0 * np.cos(turn), 40.0 * np.sin(turn)]))
-    raster = rasterise_markings([curve, Straight().lines[0]])
-    rng = np.random.default_rng(0)
-    ends = raster.line[:, :2] + raster.line[:, 2:] * raster.shape_m[:, :1]
-    for _ in range(300):
-        piece = rng.integers(len(raster.line))
-        point = (
-            raster.line[piece, :2] + rng.random() * (ends[piece] - raster.line[piece, :2]) + rng.uniform(-0.6, 0.6, 2)
-        )
-        cell = np.floor((point - raster.origin_world_m) / MARK_CELL_M).astype(int)
-        at = cell[1] * raster.shape[0] + cell[0]
-        assert piece in raster.item[raster.first[at] : raster.first[at + 1]]
-
-
-def test_pieces_follow_a_curve_and_keep_its_length():
-    turn = np.linspace(0.0, 2.0, 200)
-    raster = rasterise_markings([Line(np.column_stack([40.0 * np.cos(turn), 40.0 * np.sin(turn)]))])
-    assert raster.shape_m[:, 0].sum() == pytest.approx(80.0, abs=0.1)
-    middle = raster.line[:, :2] + 0.5 * raster.line[:, 2:] * raster.shape_m[:, :1]
-    assert np.abs(np.hypot(*middle.T) - 40.0).max() < 0.03
-    np.testing.assert_allclose(raster.shape_m[1:, 2], np.cumsum(raster.shape_m[:-1, 0]), atol=1e-9)
-
-
 BUILDINGS = [m for m, semantic in street.SEMANTIC.items() if semantic == Semantic.BUILDING]
 FAR = (street.Street.FAR_TOWN, street.Street.FAR_WOOD)
 
@@ -184,7 +159,7 @@ def test_a_map_looks_the_same_whatever_its_neighbours():
     assert torch.equal(both.ground_distance[int(both.ground_first[1]) :], alone.ground_distance)
     pieces = len(both.mark_line) - len(alone.mark_line)
     assert torch.equal(both.mark_line[pieces:], alone.mark_line)
-    cells = int(both.mark_grid_first[1])
+    cells = int(both.code_first[1]) + 1
     base = both.mark_first[cells]
     assert torch.equal(both.mark_first[cells:] - base, alone.mark_first)
     assert torch.equal(both.mark_item[base:] - pieces, alone.mark_item)

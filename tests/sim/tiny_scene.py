@@ -88,6 +88,19 @@ def bare(scenery: Scenery) -> Scenery:
     return replace(scenery, item_cell_first=cells, item_first=torch.zeros_like(scenery.item_first), **empty)
 
 
+def fresh(scenery: Scenery) -> Scenery:
+    """The same ground as new: no wear, no patches, stains or wheel tracks, neutral tones."""
+    paint, shape, lane = (t.clone() for t in (scenery.mark_paint, scenery.mark_shape_m, scenery.lane_shape_m))
+    shape[paint[:, 1] >= 5, 1] = 0.0
+    paint[:, 2] = 0.0
+    lane[:, 2:] = torch.tensor([1.0, 0.0])
+    style = torch.tensor([[1.0, 0.0, 3.0, 0.5, 0.0, 0.0, 0.0, 1.0]]).repeat(len(scenery.ground_style), 1)
+    noise = torch.zeros_like(scenery.ground_noise)
+    return replace(
+        scenery, mark_paint=paint, mark_shape_m=shape, lane_shape_m=lane, ground_style=style, ground_noise=noise
+    )
+
+
 @dataclass
 class Actor:
     kind: ActorKind
@@ -151,7 +164,7 @@ def nobody(worlds: int, actors: int) -> tuple[EgoState, Boxes3D]:
 
 
 SCENERY = build_scenery([StraightRoad()], 0)
-BARE = bare(SCENERY)
+BARE = fresh(bare(SCENERY))
 TEXTURES = procedural_textures(3, 0, size=32, sky_size=(32, 64))
 
 
