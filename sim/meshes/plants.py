@@ -4,7 +4,7 @@ import numpy as np
 
 from sim.meshes.sculpt import Material, Mesh, Sculptor, blob
 
-_GAPS = 0.10  # share of a crown's faces that are left out; as back faces are not drawn one sees through them
+_GAPS = 0.05  # share of a crown's faces that are left out; as back faces are not drawn one sees through them
 
 
 def _leaves(
@@ -24,6 +24,26 @@ def _leaves(
     corners = corners * (1.0 + 0.055 * np.sin(unit @ waves.T + phase).sum(axis=-1))[..., None]
     kept = rng.random(len(corners)) >= (gaps if level > 1 else 0.0)
     sculptor.add(corners[kept] * np.array(radius) + np.array(center), material)
+    if level > 1:
+        _fringe(sculptor, rng, center, radius, 90, material)
+
+
+def _fringe(
+    sculptor: Sculptor,
+    rng: np.random.Generator,
+    center: tuple[float, float, float],
+    radius: tuple[float, float, float],
+    count: int,
+    material: Material,
+) -> None:
+    """Sprays of leaves that stand out of a crown's surface, seen from both sides: they break up its outline."""
+    toward = rng.normal(size=(count, 3))
+    toward /= np.linalg.norm(toward, axis=1, keepdims=True)
+    foot = toward * rng.uniform(0.86, 1.02, (count, 1))
+    size = rng.uniform(0.10, 0.22, (count, 1, 1))
+    spray = foot[:, None] + size * rng.normal(0.0, 0.75, (count, 3, 3)) + 0.35 * size * toward[:, None]
+    spray = spray * np.array(radius) + np.array(center)
+    sculptor.add(np.concatenate([spray, spray[:, ::-1]]), material)
 
 
 def _trunk(
@@ -45,9 +65,9 @@ def broadleaf(level: int) -> Mesh:
     if level:
         _leaves(sculptor, rng, (0.0, 0.0, 5.3), (2.6, 2.5, 2.8), 2 - level, 0.14)
         return sculptor.mesh()
-    _leaves(sculptor, rng, (0.0, 0.0, 5.6), (2.1, 2.1, 2.4), 2, 0.22)
+    _leaves(sculptor, rng, (0.0, 0.0, 5.6), (2.1, 2.1, 2.4), 2, 0.11)
     for x, y, z, r in ((1.5, 0.7, 4.6, 1.3), (-1.4, 1.0, 4.9, 1.25), (-0.4, -1.6, 4.5, 1.3)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, 0.85 * r), 1, 0.3)
+        _leaves(sculptor, rng, (x, y, z), (r, r, 0.85 * r), 1, 0.17)
     return sculptor.mesh()
 
 
@@ -58,9 +78,9 @@ def oak(level: int) -> Mesh:
     if level:
         _leaves(sculptor, rng, (0.0, 0.0, 5.2), (4.0, 3.8, 2.6), 2 - level, 0.16)
         return sculptor.mesh()
-    _leaves(sculptor, rng, (0.2, 0.0, 5.9), (2.9, 2.8, 2.1), 2, 0.24)
+    _leaves(sculptor, rng, (0.2, 0.0, 5.9), (2.9, 2.8, 2.1), 2, 0.12)
     for x, y, z, r in ((2.6, 0.5, 4.6, 1.6), (-2.4, 1.3, 4.8, 1.7), (-1.0, -2.5, 4.5, 1.6), (1.2, 2.4, 4.6, 1.5)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, 0.75 * r), 1, 0.3)
+        _leaves(sculptor, rng, (x, y, z), (r, r, 0.75 * r), 1, 0.17)
     return sculptor.mesh()
 
 
@@ -71,9 +91,9 @@ def maple(level: int) -> Mesh:
     if level:
         _leaves(sculptor, rng, (0.0, 0.0, 5.2), (1.8, 1.75, 2.7), 2 - level, 0.15)
         return sculptor.mesh()
-    _leaves(sculptor, rng, (0.0, 0.0, 5.3), (1.75, 1.7, 2.65), 2, 0.24)
-    _leaves(sculptor, rng, (0.6, 0.5, 4.0), (1.2, 1.2, 1.0), 1, 0.3)
-    _leaves(sculptor, rng, (-0.6, -0.4, 4.3), (1.2, 1.2, 1.1), 1, 0.3)
+    _leaves(sculptor, rng, (0.0, 0.0, 5.3), (1.75, 1.7, 2.65), 2, 0.11)
+    _leaves(sculptor, rng, (0.6, 0.5, 4.0), (1.2, 1.2, 1.0), 1, 0.17)
+    _leaves(sculptor, rng, (-0.6, -0.4, 4.3), (1.2, 1.2, 1.1), 1, 0.17)
     return sculptor.mesh()
 
 
@@ -85,7 +105,7 @@ def birch(level: int) -> Mesh:
         _leaves(sculptor, rng, (0.0, 0.0, 5.8), (1.5, 1.45, 3.2), 2 - level, 0.2)
         return sculptor.mesh()
     for x, y, z, r, h in ((0.2, 0.1, 7.2, 1.1, 1.7), (-0.5, 0.4, 5.2, 1.25, 1.4), (0.6, -0.4, 4.2, 1.15, 1.1)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, h), 2 if z > 5.0 else 1, 0.32, 0.3)
+        _leaves(sculptor, rng, (x, y, z), (r, r, h), 2 if z > 6.0 else 1, 0.16, 0.1)
     return sculptor.mesh()
 
 
@@ -116,14 +136,14 @@ def pine(level: int) -> Mesh:
         _leaves(sculptor, rng, (0.0, 0.0, 8.2), (2.2, 2.1, 1.6), 2 - level, 0.2)
         return sculptor.mesh()
     for x, y, z, r in ((0.2, 0.0, 9.0, 1.6), (-1.1, 0.6, 8.0, 1.3), (1.2, 0.4, 7.7, 1.3), (0.0, -1.2, 8.2, 1.2)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, 0.6 * r), 1, 0.34)
+        _leaves(sculptor, rng, (x, y, z), (r, r, 0.6 * r), 1, 0.2)
     return sculptor.mesh()
 
 
 def poplar(level: int) -> Mesh:
     sculptor, rng = Sculptor(), np.random.default_rng(13)
     sculptor.tube((0, 0, 0), (0, 0, 2.5), (0.18, 0.12), 3 if level else 5, Material.BARK)
-    _leaves(sculptor, rng, (0, 0, 6.0), (1.35, 1.3, 4.6), 2 - level, 0.17)
+    _leaves(sculptor, rng, (0, 0, 6.0), (1.35, 1.3, 4.6), 2 - level, 0.1)
     return sculptor.mesh()
 
 
@@ -133,7 +153,7 @@ def bush(level: int) -> Mesh:
         sculptor.add(blob((0, 0, 0.5), (1.0, 0.9, 0.7), 0, 0.15, rng), Material.FOLIAGE)
     else:
         for x, y, z, r in ((0.0, 0.0, 0.55, 0.75), (0.6, 0.3, 0.4, 0.5), (-0.5, -0.35, 0.42, 0.55)):
-            _leaves(sculptor, rng, (x, y, z), (r, r, 0.8 * r), 1, 0.26)
+            _leaves(sculptor, rng, (x, y, z), (r, r, 0.8 * r), 1, 0.16)
     mesh = sculptor.mesh()
     return Mesh(np.maximum(mesh.corners_m, [-9.0, -9.0, 0.0]), mesh.material)
 
@@ -155,52 +175,45 @@ def hedge(level: int) -> Mesh:
 
 
 def tuft(level: int) -> Mesh:
-    """Tall grass and weeds: blades that lean out, seen from both sides."""
+    """Tall grass and weeds: thin blades that lean out, seen from both sides."""
     sculptor, rng = Sculptor(), np.random.default_rng(26)
-    for _ in range(5 if level else 16):
-        turn, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.45)
-        foot = rng.uniform(-0.22, 0.22, 2)
-        aside = np.array([-np.sin(turn), np.cos(turn)]) * (0.09 if level else 0.05)
-        tip = (*(foot + lean * np.array([np.cos(turn), np.sin(turn)])), rng.uniform(0.35, 0.75))
+    for _ in range((26, 9, 5)[level]):
+        turn, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.03, 0.3)
+        foot = rng.normal(0.0, 0.2, 2)
+        aside = np.array([-np.sin(turn), np.cos(turn)]) * (0.028, 0.06, 0.09)[level]
+        tip = (*(foot + lean * np.array([np.cos(turn), np.sin(turn)])), rng.uniform(0.3, 0.75))
         blade = np.array([(*(foot - aside), 0.0), (*(foot + aside), 0.0), tip])
         sculptor.add(np.array([blade, blade[::-1] + (0.0, 0.0, 1e-3)]), Material.TUFT)
     return sculptor.mesh()
 
 
 def wood_edge(level: int) -> Mesh:
-    """Thirty metres of a wood's edge along x: crowns that overlap in front of a dark wall with a ragged top."""
+    """Thirty metres of a wood's edge along x: crowns side by side over the dark between the stems."""
     sculptor, rng = Sculptor(), np.random.default_rng(27)
-    count = (16, 9, 6)[level]
-    x = np.linspace(15.0, -15.0, count)
-    top = 8.5 + rng.uniform(-1.6, 2.2, count)
-    for side, depth in ((1.0, 1.2), (-1.0, -1.2)):
-        low = np.column_stack([x, np.full(count, depth), np.zeros(count)])
-        middle = np.column_stack([x, depth + side * rng.uniform(0.3, 1.6, count), 0.55 * top])
-        high = np.column_stack([x, np.zeros(count), top])
-        for under, over in ((low, middle), (middle, high)):
-            for k in range(count - 1):
-                ring = np.array([under[k], under[k + 1], over[k + 1], over[k]])
-                sculptor.cap(ring if side > 0 else ring[::-1], Material.FOLIAGE)
-    for k in range(0 if level else 7):
-        at = (-13.0 + 4.3 * k, rng.uniform(-1.6, 1.6), rng.uniform(4.5, 8.0))
-        r = rng.uniform(1.7, 2.6)
-        _leaves(sculptor, rng, at, (r, r, 1.15 * r), 1, 0.25)
-    return sculptor.mesh()
+    sculptor.box((-14.0, -0.9, 0.0), (14.0, 0.9, 4.5), Material.FOLIAGE)
+    count = (9, 9, 5)[level]
+    for k in range(count):
+        x = -13.0 + 26.0 * k / (count - 1)
+        wide, high = 26.0 / (count - 1) * rng.uniform(0.62, 0.85), rng.uniform(3.2, 5.2)
+        at = (x, rng.uniform(-1.3, 1.3), high * rng.uniform(0.85, 1.25))
+        _leaves(sculptor, rng, at, (wide, min(wide, 2.6), high), 1 if level == 0 else 0, 0.13)
+    mesh = sculptor.mesh()
+    return Mesh(np.maximum(mesh.corners_m, (-99.0, -99.0, 0.0)), mesh.material, mesh.anchor_m)
 
 
 def far_wood(level: int) -> Mesh:
     """Two hundred metres of distant woods on rising ground, seen from both sides."""
-    return _far(np.random.default_rng(28), (48, 24, 12)[level], (9.0, 17.0), Material.FAR_WOOD)
+    return _far(np.random.default_rng(28), (28, 18, 10)[level], (9.0, 17.0), Material.FAR_WOOD)
 
 
 def far_town(level: int) -> Mesh:
     """A hundred metres of distant roofs and a few towers."""
     sculptor, rng = Sculptor(), np.random.default_rng(29)
-    for k in range(7 if level else 12):
+    for k in range(6 if level else 9):
         x = rng.uniform(-45.0, 45.0)
         wide, high = (
             rng.uniform(4.0, 9.0),
-            rng.choice([9.0, 11.0, 13.0, 16.0, 28.0, 38.0], p=[0.3, 0.2, 0.2, 0.1, 0.1, 0.1]),
+            rng.choice([9.0, 11.0, 13.0, 16.0, 26.0, 34.0], p=[0.3, 0.25, 0.2, 0.15, 0.06, 0.04]),
         )
         sculptor.box((x - wide, -2.0 - 0.1 * k, 0.0), (x + wide, 2.0 + 0.1 * k, high), Material.FAR_TOWN)
     return sculptor.mesh()

@@ -94,8 +94,8 @@ def paint_front(rng: np.random.Generator, size: int, number: int) -> np.ndarray:
     relief = 0.030 * tiling_noise(rng, size, size, 1.2) + 0.022 * tiling_noise(rng, size, size, 0.1)
     image = wall * (1.0 + relief)[..., None]
     if style.brick:
-        rows, columns = max(size * 120 // 256, 1), max(size * 48 // 256, 1)
-        tone = cv2.resize(rng.uniform(-0.13, 0.13, (rows, columns)), (size, size), interpolation=cv2.INTER_NEAREST)
+        rows, columns = max(size * 128 // 256, 1), max(size * 64 // 256, 1)
+        tone = cv2.resize(rng.uniform(-0.08, 0.08, (rows, columns)), (size, size), interpolation=cv2.INTER_NEAREST)
         image = image * (1.0 + tone)[..., None]
     side = size // 4
     for floor in range(4):

@@ -63,15 +63,15 @@ def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _foliage(rng: np.random.Generator, size: int) -> np.ndarray:
     """Leaves over leaves, from dark ones inside to those in the light; it tiles."""
-    hue = np.array([0.235, 0.32, 0.125]) + rng.uniform(-0.03, 0.04) * np.array([1.0, 0.3, -0.2])
-    image = np.ones((size, size, 3), np.float32) * (hue * 0.28).astype(np.float32)
+    hue = np.array([0.27, 0.345, 0.15]) + rng.uniform(-0.03, 0.04) * np.array([1.0, 0.3, -0.2])
+    image = np.ones((size, size, 3), np.float32) * (hue * 0.45).astype(np.float32)
     leaf = max(size / 30.0, 1.0)
     clumps = tiling_noise(rng, size, size, 1.2)
     for depth in np.linspace(0.0, 1.0, 5):
         for x, y in rng.integers(0, size, (size * size // 110, 2)):
             if clumps[y, x] < 1.5 * depth - 1.7:
                 continue
-            turn, light = rng.uniform(0.0, 180.0), 0.42 + 0.85 * depth + rng.uniform(-0.16, 0.16)
+            turn, light = rng.uniform(0.0, 180.0), 0.62 + 0.62 * depth + rng.uniform(-0.16, 0.16)
             tone = tuple(float(c) for c in hue * light * rng.uniform(0.93, 1.07, 3))
             axes = (max(round(leaf * rng.uniform(0.7, 1.3)), 1), max(round(0.5 * leaf), 1))
             for shift in _wraps(int(x), int(y), axes[0] + 1, size):

@@ -230,26 +230,31 @@ def leaf_look(
     texel_m: wp.float32,
 ):
     """Leaves: light shines through them, they shade each other, and snow lies on what faces up."""
-    u = metric[0] + 0.6 * metric[1]
-    if wp.abs(flat[0]) > wp.abs(flat[1]):
-        u = metric[1] - 0.6 * metric[0]
+    # Seen along the axis that the surface faces most; the offsets keep neighbouring crowns apart.
+    u = metric[0]
+    v = -metric[2]
+    if wp.abs(flat[2]) > 0.75:
+        v = metric[1]
+    elif wp.abs(flat[0]) > wp.abs(flat[1]):
+        u = metric[1] + 0.9
+    u += 0.37 * float(tint & 7)
     mip = log2_of(wp.max(texel_m / FOLIAGE_M, 1.0e-5)) + float(images.foliage_log2)
     leaves = sample(
         images.texel, images.foliage_first, images.foliage_log2, (variant + tint) % images.variants,
-        u / FOLIAGE_M, -metric[2] / FOLIAGE_M + 0.3 * metric[0], mip,
+        u / FOLIAGE_M, v / FOLIAGE_M, mip,
     )  # fmt: skip
     chance = hashed(tint, 1)
     other = hashed(tint, 2)
     hue = wp.vec3(0.78 + 0.55 * chance * chance, 0.92 + 0.12 * other, 0.72 + 0.35 * other)
     if model == CONIFER or model == PINE:
         hue = wp.vec3(0.52, 0.66, 0.62)
-    look.albedo = wp.cw_mul(leaves, hue) * (0.86 + 0.3 * other)
+    look.albedo = wp.cw_mul(leaves, hue) * (1.15 + 0.4 * other)
     # A crown is a heap of bright and dark clumps: dark below and inside, bright on top.
     cell = int(wp.floor(metric[0] * 1.9 + 50.0)) + 64 * int(wp.floor(metric[1] * 1.9 + 50.0))
     clump = hashed(cell, int(metric[2] * 1.9))
-    inner = (0.45 + 0.55 * local[2]) * (0.72 + 0.5 * clump)
-    look.sun_share = inner * (0.16 + 0.84 * wp.clamp(0.7 * wp.dot(normal, light.sun) + 0.3, 0.0, 1.0))
-    look.sky_share = (0.30 + 0.55 * local[2] * (0.5 + 0.5 * normal[2])) * (0.75 + 0.4 * clump)
+    inner = (0.62 + 0.38 * local[2]) * (0.84 + 0.3 * clump)
+    look.sun_share = inner * (0.22 + 0.78 * wp.clamp(0.65 * wp.dot(normal, light.sun) + 0.35, 0.0, 1.0))
+    look.sky_share = (0.42 + 0.5 * local[2] * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
     if light.snow > 0.0:
         if model != CONIFER and model != PINE:
             look.albedo = mix(look.albedo, wp.vec3(0.075, 0.062, 0.050) * (0.5 + clump), 0.85 * light.snow)
@@ -315,6 +320,8 @@ def poster_look(light: Light, look: Look, local: wp.vec3, size: wp.vec3, flat: w
         along = local[0] * size[0]
     height = local[2] * size[2]
     ground = wp.vec3(hashed(tint, 11), hashed(tint, 12), hashed(tint, 13))
+    grey = (ground[0] + ground[1] + ground[2]) / 3.0
+    ground = mix(wp.vec3(grey, grey, grey), ground, 0.55)
     ground = wp.cw_mul(ground, ground) * 0.6 + wp.vec3(0.03, 0.03, 0.03)
     ink = wp.vec3(0.70, 0.69, 0.64)
     if ground[0] + ground[1] + ground[2] > 0.9:
@@ -404,7 +411,7 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
     if material == 68:
         return mix(wp.vec3(0.52, 0.51, 0.48), wp.vec3(0.06, 0.055, 0.05), line_cover(metric[2], 0.5, 0.09, texel_m))
     if material == 69:
-        return mix(wp.vec3(0.085, 0.115, 0.030), wp.vec3(0.24, 0.21, 0.10), chance * (0.4 + 0.8 * metric[2]))
+        return mix(wp.vec3(0.10, 0.15, 0.035), wp.vec3(0.30, 0.27, 0.12), chance * (0.3 + 0.9 * metric[2]))
     return wp.vec3(0.45, 0.45, 0.44)
 
 

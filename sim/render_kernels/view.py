@@ -10,6 +10,7 @@ NEAR_M = wp.constant(0.05)
 DEPTH_ONE = wp.constant(1048576.0)
 EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 STATIC_FLAG = wp.constant(wp.int64(1 << 31))
+SKYLINE_M = wp.constant(1900.0)  # depths end at 2000 m
 ITEM_SHIFT = wp.constant(wp.int64(12))
 TRIANGLE_MASK = wp.constant((1 << 12) - 1)
 TERRAIN_NAME = wp.constant(wp.uint32(0xFFFFFFFE))  # ground of maps that are not flat; of flat ones it is EMPTY's
@@ -309,7 +310,8 @@ def cull(
     drawn_out: DrawList,
     shadows_out: DrawList,
 ):
-    """`threads` threads share a view's candidates: first the actors, then the cells of the static grid around it."""
+    """`threads` threads share a view's candidates: first the actors, then the cells of the static grid around it, and
+    last the map's skyline, which lies in a cell of its own behind the grid's."""
     view, thread = wp.tid()
     world = view // views.cameras
     scene = map_index[world]
@@ -323,7 +325,7 @@ def cull(
     shape = statics.shape[scene]
     base = statics.map_first[scene]
     camera = view % views.cameras
-    for candidate in range(thread, actor_count + side * side, threads):
+    for candidate in range(thread, actor_count + side * side + 1, threads):
         if candidate < actor_count:
             model = actors.model[world, candidate]
             if model >= 0:
@@ -337,7 +339,11 @@ def cull(
         cell = candidate - actor_count
         column = int(wp.floor((eye[0] - corner[0]) / statics.cell_m)) + cell % side - reach
         row = int(wp.floor((eye[1] - corner[1]) / statics.cell_m)) + cell // side - reach
-        if column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
+        skyline = cell == side * side
+        if skyline:
+            column = 0
+            row = shape[1]
+        elif column < 0 or row < 0 or column >= shape[0] or row >= shape[1]:
             continue
         at = statics.grid_first[scene] + row * shape[0] + column
         first = statics.cell_first[at]
@@ -349,9 +355,11 @@ def cull(
             corner[1] + (float(row) + 0.5) * statics.cell_m - eye[1],
             0.0,
         )
+            if skyline:
+                limit = SKYLINE_M
         # Cells beyond all shadows need a look only if they are ahead; heights are not known here, hence the slack.
         far = wp.length(ahead)
-        if far > shadow_range_m + statics.cell_m and not sphere_in_view(
+        if not skyline and far > shadow_range_m + statics.cell_m and not sphere_in_view(
             ahead, 1.4 * statics.cell_m + 0.15 * far, views.focal_px[camera], views.center_px[camera],
             float(views.width), float(views.height),
         ):  # fmt: skip

@@ -418,7 +418,8 @@ def _most_items(scenery: Scenery, reach: int) -> int:
         total = np.pad(np.pad(count, reach).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
         side = 2 * reach + 1
         window = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
-        most = max(most, int(window.max(initial=0)))
+        skyline = int(scenery.item_cell_first[start + columns * rows + 1]) - int(first[-1])
+        most = max(most, int(window.max(initial=0)) + skyline)
     return most
 
 

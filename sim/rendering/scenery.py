@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from sim.meshes.street import Street
 from sim.rendering.ground import CELL_M, PaintedLine, Strip
 from sim.rendering.land import Land, csr, joined_land, lay_land, starts
 from sim.rendering.planting import Items
@@ -15,6 +16,7 @@ from sim.rendering.roadside import plant
 from sim.rendering.signs import Furnished
 
 ITEM_CELL_M = 32.0
+SKYLINE = (Street.FAR_WOOD, Street.FAR_TOWN)  # models that are drawn from however far
 
 
 class Network(Furnished, Protocol):
@@ -105,15 +107,17 @@ def build_scenery(networks: Sequence[Network], seed: int) -> Scenery:
 
 
 def _item_grid(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(origin, shape, CSR row starts, order of the items by cell)."""
+    """(origin, shape, CSR row starts, order of the items by cell); the skyline has one more cell behind the others."""
     xy = np.array(items.xy_world_m, dtype=float).reshape(-1, 2)
     if not len(xy):
-        return np.zeros(2), np.ones(2, int), np.zeros(2, int), np.zeros(0, int)
-    origin = xy.min(axis=0) - 1.0
-    shape = (np.floor((xy.max(axis=0) + 1.0 - origin) / ITEM_CELL_M) + 1).astype(int)
+        return np.zeros(2), np.ones(2, int), np.zeros(3, int), np.zeros(0, int)
+    far = np.isin(items.model, SKYLINE)
+    near = xy[~far] if not far.all() else xy
+    origin = near.min(axis=0) - 1.0
+    shape = (np.floor((near.max(axis=0) + 1.0 - origin) / ITEM_CELL_M) + 1).astype(int)
     at = np.floor((xy - origin) / ITEM_CELL_M).astype(int)
-    cell = at[:, 1] * shape[0] + at[:, 0]
-    first = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=shape[0] * shape[1]))])
+    cell = np.where(far, shape[0] * shape[1], at[:, 1] * shape[0] + at[:, 0])
+    first = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=shape[0] * shape[1] + 1))])
     return origin, shape, first, np.argsort(cell, kind="stable")
 
 

@@ -127,8 +127,8 @@ def plant_weeds(items: Items, site: Site, runs: list[Run], rng: np.random.Genera
         away = rng.uniform(0.5, 3.0, len(points))
         spots = points + out * away[:, None] + rng.normal(0.0, 0.8, points.shape)
         open_ground = site.ground.paved_m(spots) < -0.35
-        for xy in spots[open_ground & (rng.random(len(spots)) < 0.75)]:
-            size = rng.uniform(0.7, 1.5)
+        for xy in spots[open_ground & (rng.random(len(spots)) < 0.5)]:
+            size = rng.uniform(0.6, 1.1)
             items.add(
                 xy,
                 rng.uniform(-np.pi, np.pi),
@@ -139,14 +139,21 @@ def plant_weeds(items: Items, site: Site, runs: list[Run], rng: np.random.Genera
 
 
 def raise_skyline(items: Items, site: Site, rng: np.random.Generator, town: bool) -> None:
-    """Distant woods, and in towns roofs and towers, in a ring around the map."""
-    middle, half = site.origin + 0.5 * site.extent_m, 0.5 * site.extent_m - 15.0
-    corners = middle + half * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
-    for a, b in zip(corners, np.roll(corners, -1, axis=0)):
-        gone, axis = float(np.hypot(*(b - a))), (b - a) / np.hypot(*(b - a))
-        model, step = (Street.FAR_TOWN, 95.0) if town else (Street.FAR_WOOD, 150.0)
+    """Distant woods, in towns roofs and towers, in a ring around the map, and hills beyond."""
+    middle, half = site.origin + 0.5 * site.extent_m, 0.5 * site.extent_m
+    for out, step, high, wooded in (
+        (-12.0, 110.0, (0.7, 1.3), False),
+        (70.0, 160.0, (1.0, 1.7), True),
+        (480.0, 330.0, (2.4, 4.5), True),
+    ):
+        corners = middle + (half + out) * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+        model = Street.FAR_WOOD if wooded or not town else Street.FAR_TOWN
         x, y, z = model_size_m(model)
-        for s in np.arange(0.3 * step, gone, step):
-            yaw = float(np.arctan2(axis[1], axis[0])) + rng.normal(0.0, 0.06)
-            size = (x * rng.uniform(0.9, 1.2), y, z * rng.uniform(0.8, 1.4))
-            items.add(a + axis * s, yaw, size, model, tint=int(rng.integers(65521)))
+        for a, b in zip(corners, np.roll(corners, -1, axis=0)):
+            gone, axis = float(np.hypot(*(b - a))), (b - a) / np.hypot(*(b - a))
+            for s in np.arange(0.3 * step, gone, step):
+                yaw = float(np.arctan2(axis[1], axis[0])) + rng.normal(0.0, 0.07)
+                long = x if model == Street.FAR_TOWN else 1.5 * step
+                size = (long * rng.uniform(0.9, 1.25), y, z * rng.uniform(*high))
+                spot = a + axis * s + rng.uniform(-15.0, 15.0) * np.array([-axis[1], axis[0]])
+                items.add(spot, yaw, size, model, tint=int(rng.integers(65521)), above_m=-0.5)
