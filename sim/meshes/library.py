@@ -6,10 +6,16 @@ levels of detail: near, middle and far. A person has one model per phase of the 
 body's share one scale.
 """
 
+import contextlib
 import functools
+import hashlib
+import os
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +26,6 @@ from sim.types import Semantic
 
 LEVELS = 3
 STEEPEST = 400.0  # normals of thinner triangles than this change by so much per box that they are taken as flat
-STRIDE_M = 1.5  # both steps of a walking cycle
 
 
 class Model(IntEnum):
@@ -92,6 +97,8 @@ class MeshLibrary:
     first: np.ndarray  # (MODELS, LEVELS) int32
     count: np.ndarray  # (MODELS, LEVELS) int32
     semantic: np.ndarray  # (MODELS,) int32, 0 for actors
+    keypoint: np.ndarray  # (MODELS, 17, 3) float32 people.KEYPOINTS in the unit box; zero for all but people
+    person: np.ndarray  # (MODELS, 2) int32 for people Sex and Age, else 0
 
 
 @functools.cache
@@ -138,8 +145,44 @@ def _fields(corner: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndar
     return plane, bend, base
 
 
+def _joints_in_box() -> tuple[np.ndarray, np.ndarray]:
+    """Tables `keypoint` and `person` of the library."""
+    keypoint, person = np.zeros((MODELS, len(people.KEYPOINTS), 3), np.float32), np.zeros((MODELS, 2), np.int32)
+    for body, who in enumerate(people.PEOPLE):
+        foot, extent = _box_of(Model.PERSON + POSES * body, 0)
+        for pose in range(POSES):
+            model, at = Model.PERSON + POSES * body + pose, people.joints(body, pose)
+            keypoint[model] = (np.array([at[name] for name in people.KEYPOINTS]) - foot) / extent
+            person[model] = who.sex, who.age
+    return keypoint, person
+
+
 @functools.cache
 def mesh_library() -> MeshLibrary:
+    """All models at all levels; built once per version of this folder, then read from the user's cache."""
+    name = f"meshes-{_digest()}.npz"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roadloop"
+    try:
+        with np.load(folder / name, allow_pickle=False) as tables:
+            return MeshLibrary(**dict(tables))
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+        library = _build()  # absent or damaged
+    with contextlib.suppress(OSError):  # a folder that cannot be written only costs time
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(suffix=".npz", dir=folder)
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **vars(library))
+        Path(part).replace(folder / name)
+    return library
+
+
+def _digest() -> str:
+    """Of the source that meshes are built from."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def _build() -> MeshLibrary:
     """Build all models at all levels."""
     rows: dict[str, list[np.ndarray]] = {name: [] for name in ("corner", "normal", "anchor", "material")}
     first, count = (np.zeros((MODELS, LEVELS), np.int32) for _ in range(2))
@@ -159,4 +202,5 @@ def mesh_library() -> MeshLibrary:
     tables["plane"], tables["bend"], tables["base"] = _fields(tables["corner"], tables["normal"])
     semantic = np.array([int((_SEMANTIC | street.SEMANTIC).get(m, 0)) for m in range(MODELS)], np.int32)
     exact = {name: table.astype(np.int32 if name == "material" else np.float32) for name, table in tables.items()}
-    return MeshLibrary(**exact, first=first, count=count, semantic=semantic)
+    keypoint, person = _joints_in_box()
+    return MeshLibrary(**exact, first=first, count=count, semantic=semantic, keypoint=keypoint, person=person)

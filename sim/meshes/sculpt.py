@@ -121,13 +121,16 @@ class Sculptor:
         """A flat quad, counter-clockwise seen from outside; patterns are drawn about its middle."""
         self.add(np.array([[a, b, c], [a, c, d]]), material, np.mean([a, b, c, d], axis=0))
 
-    def grid(self, points: np.ndarray, material: np.ndarray) -> None:
-        """Quads between points (R, C, 3); from outside, columns run to the right of rows. `material` (R - 1, C - 1)."""
+    def grid(self, points: np.ndarray, material: np.ndarray, anchor_m: np.ndarray | None = None) -> None:
+        """Quads between points (R, C, 3): seen from outside, rows go up and columns to the right.
+
+        `material` is (R - 1, C - 1), `anchor_m` (R - 1, C - 1, 3).
+        """
         a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]
         quads = np.stack([np.stack([a, b, c], 2), np.stack([a, c, d], 2)], 2)
-        middle = 0.25 * (a + b + c + d)
+        anchors = np.zeros((*material.shape, 3)) if anchor_m is None else anchor_m
         self.add(
-            quads.reshape(-1, 3, 3), np.repeat(material.reshape(-1), 2), np.repeat(middle.reshape(-1, 3), 2, axis=0)
+            quads.reshape(-1, 3, 3), np.repeat(material.reshape(-1), 2), np.repeat(anchors.reshape(-1, 3), 2, axis=0)
         )
 
     def box(self, low: tuple, high: tuple, material: Material) -> None:

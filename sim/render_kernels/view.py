@@ -2,6 +2,7 @@
 
 import warp as wp
 
+from sim.render_kernels.bodies import model_of
 from sim.render_kernels.terrain import Ground, normal_at
 
 wp.set_module_options({"enable_backward": False})
@@ -9,8 +10,8 @@ wp.set_module_options({"enable_backward": False})
 NEAR_M = wp.constant(0.05)
 DEPTH_ONE = wp.constant(1048576.0)
 EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
-STATIC_FLAG = wp.constant(wp.int64(1 << 31))
 SKYLINE_M = wp.constant(1900.0)  # depths end at 2000 m
+STATIC_FLAG = wp.constant(wp.int64(1 << 31))
 ITEM_SHIFT = wp.constant(wp.int64(12))
 TRIANGLE_MASK = wp.constant((1 << 12) - 1)
 TERRAIN_NAME = wp.constant(wp.uint32(0xFFFFFFFE))  # ground of maps that are not flat; of flat ones it is EMPTY's
@@ -18,22 +19,24 @@ FINE_PX = wp.constant(56.0)  # models whose longest side looks larger than this 
 MIDDLE_PX = wp.constant(18.0)  # and those that look smaller than this in the coarsest
 LEAST_PX = wp.constant(0.5)  # what looks smaller still is left out
 SHADOW_PX = wp.constant(2.0)
-PERSON = wp.constant(100)
-BICYCLE = wp.constant(24)  # Model; a motorcycle's follows
-WALK_PHASES = wp.constant(8)
-STRIDE_M = wp.constant(1.5)
 WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
 
 
 @wp.struct
 class Meshes:
     corner: wp.array(dtype=wp.vec3)  # 3 per triangle, unit box
-    plane: wp.array(dtype=wp.vec4)  # unit normal n and n . p
     normal: wp.array(dtype=wp.vec3)
     material: wp.array(dtype=wp.int32)
     first: wp.array2d(dtype=wp.int32)
     count: wp.array2d(dtype=wp.int32)
     semantic: wp.array(dtype=wp.int32)
+    # Per triangle, in the unit box: its plane, the direction of its surface `base + bend p`, its pattern's anchor
+    plane: wp.array(dtype=wp.vec4)
+    base: wp.array(dtype=wp.vec3)
+    bend: wp.array(dtype=wp.mat33)
+    anchor: wp.array(dtype=wp.vec3)
+    look: wp.array(dtype=wp.vec4)  # per material: colour, gloss
+    glyph: wp.array(dtype=wp.int32)  # letters and digits, 3 x 5
 
 
 @wp.struct
@@ -128,33 +131,13 @@ def place_views(
     shadows_out[view] = 0
 
 
-@wp.func
-def model_of(kind: wp.int32, size_m: wp.vec3, walk_s_m: wp.float32):
-    """The body that fits an actor's size best."""
-    if kind == 1:
-        return 4
-    if kind == 2:
-        return 5
-    if kind == 3:
-        phase = walk_s_m / STRIDE_M
-        return PERSON + wp.min(int((phase - wp.floor(phase)) * float(WALK_PHASES)), WALK_PHASES - 1)
-    if kind >= 4:
-        return BICYCLE + kind - 4
-    if size_m[2] > 1.80:
-        return 3
-    if size_m[2] > 1.58:
-        return 2
-    if size_m[0] < 4.35:
-        return 1
-    return 0
-
-
 @wp.kernel
 def place_actors(
     # World
     kind: wp.array2d(dtype=wp.int32),
     size_m: wp.array3d(dtype=wp.float32),
     wheelbase_m: wp.array2d(dtype=wp.float32),
+    appearance_id: wp.array2d(dtype=wp.int32),
     # State
     valid: wp.array2d(dtype=wp.bool),
     xy_world_m: wp.array3d(dtype=wp.float32),
@@ -162,6 +145,7 @@ def place_actors(
     yaw_world_rad: wp.array2d(dtype=wp.float32),
     pitch_rad: wp.array2d(dtype=wp.float32),
     walk_s_m: wp.array2d(dtype=wp.float32),
+    speed_mps: wp.array2d(dtype=wp.float32),
     accel_mps2: wp.array2d(dtype=wp.float32),
     steer_rad: wp.array2d(dtype=wp.float32),
     lane_s_m: wp.array2d(dtype=wp.float32),
@@ -186,7 +170,9 @@ def place_actors(
     actors_out.pitch[world, actor] = pitch
     actors_out.turn[world, actor] = turn
     actors_out.size_m[world, actor] = size
-    actors_out.model[world, actor] = model_of(kind[world, actor], size, walk_s_m[world, actor])
+    actors_out.model[world, actor] = model_of(
+        kind[world, actor], size, appearance_id[world, actor], walk_s_m[world, actor], speed_mps[world, actor]
+    )
     rolled = lane_s_m[world, actor] / WHEEL_TURN_M
     detail = int((rolled - wp.floor(rolled)) * 8.0) & 7
     detail = (detail << 3) | ((wp.clamp(int(wp.round(steer_rad[world, actor] * 16.0)), -8, 7) + 8) << 6)
@@ -355,8 +341,6 @@ def cull(
             corner[1] + (float(row) + 0.5) * statics.cell_m - eye[1],
             0.0,
         )
-            if skyline:
-                limit = SKYLINE_M
         # Cells beyond all shadows need a look only if they are ahead; heights are not known here, hence the slack.
         far = wp.length(ahead)
         if not skyline and far > shadow_range_m + statics.cell_m and not sphere_in_view(
@@ -371,6 +355,8 @@ def cull(
             dy = pose[1] - eye[1]
             # Small things vanish earlier: posts and bushes beyond some hundred metres are below a pixel anyway.
             limit = wp.min(range_m, 60.0 + 25.0 * wp.max(size[2], 0.25 * size[0]))
+            if skyline:
+                limit = SKYLINE_M
             if dx * dx + dy * dy < limit * limit:
                 cull_one(
                     views, meshes, view, STATIC_FLAG | (wp.int64(item - base) << ITEM_SHIFT), statics.model[item],

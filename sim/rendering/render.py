@@ -16,6 +16,7 @@ import torch
 import warp as wp
 
 from sim.meshes.library import mesh_library
+from sim.meshes.looks import glyph_table, look_table
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
 from sim.rendering import decals
@@ -128,6 +129,7 @@ class Renderer:
             *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
             *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
             *(state.z_world_m, state.pitch_rad, state.steer_rad, state.lane_s_m, state.signal_phase, state.tick),
+            state.speed_mps,
         )
         bound = tuple(t.data_ptr() for t in tensors)
         if bound != self._bound:
@@ -167,9 +169,9 @@ class Renderer:
         return self._launch(view.place_views, (self._views,), inputs, outputs)
 
     def _place_actors(self, world: World, state: State) -> Any:
-        inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(state.valid)]
-        inputs += [_array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
-        inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.accel_mps2)]
+        inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(world.appearance_id)]
+        inputs += [_array(state.valid), _array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
+        inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.speed_mps), _array(state.accel_mps2)]
         inputs += [_array(state.steer_rad), _array(state.lane_s_m)]
         return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
@@ -333,11 +335,14 @@ class Renderer:
     def _mesh_struct(self) -> Any:  # view.Meshes
         library, result = mesh_library(), view.Meshes()
         result.corner = self._constant(library.corner.reshape(-1, 3), wp.vec3)
-        result.plane = self._constant(library.plane, wp.vec4)
         result.normal = self._constant(library.normal.reshape(-1, 3), wp.vec3)
         result.material = self._constant(library.material)
         result.first, result.count = self._constant(library.first), self._constant(library.count)
         result.semantic = self._constant(library.semantic)
+        result.plane = self._constant(library.plane, wp.vec4)
+        result.base, result.bend = self._constant(library.base, wp.vec3), self._constant(library.bend, wp.mat33)
+        result.anchor = self._constant(library.anchor, wp.vec3)
+        result.look, result.glyph = self._constant(look_table(), wp.vec4), self._constant(glyph_table())
         return result
 
     def _statics_struct(self) -> Any:  # view.Statics

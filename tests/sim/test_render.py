@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import torch
 import warp as wp
-from test_labels import EYE, FOCAL, crowd, mesh_of, placed
+from test_labels import EYE, FOCAL, crowd, mesh_of, models_of, placed
 from tiny_scene import BARE, SCENERY, TEXTURES, Actor, make_world, nobody, shoot
 
 from configs.schema import CameraConfig
-from sim.meshes.library import Model
 from sim.painting.textures import Textures, procedural_textures
 from sim.render_kernels import appearance, paving, shade, terrain
 from sim.rendering.camera import camera_from_config
@@ -227,7 +226,8 @@ def test_shadows_fall_where_the_sun_is_hidden():
     _, truth, renderer = shoot(world, state, weather=weather)
     stencil = renderer._buffers.stencil[0].numpy()
     sun = np.array([math.cos(0.7) * math.cos(1.2), math.cos(0.7) * math.sin(1.2), math.sin(0.7)])
-    corners = placed(Actor(ActorKind.BUS, 16.0, -1.75, 0.3), mesh_of(Model.BUS, 1).reshape(-1, 3)).reshape(-1, 3, 3)
+    mesh = mesh_of(models_of(renderer)[0], 1).reshape(-1, 3)
+    corners = placed(Actor(ActorKind.BUS, 16.0, -1.75, 0.3), mesh).reshape(-1, 3, 3)
     differ = shadowed = 0
     for row in range(56, 90, 3):
         for column in range(0, 160, 5):
