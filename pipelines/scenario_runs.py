@@ -83,8 +83,8 @@ def play_able(path: Path, draw: Draw, terms: Terms, must: NDArray[np.bool_]) -> 
     if must.all():
         return play_runs(path, draw, terms)
     parts = one_by_one(draw, lambda part: play_runs(path, part, terms))
-    columns: Columns = {"end_reason": np.full(draw.size, "", dtype=object)}
-    for runs, part in parts:
+    columns: Columns = {}
+    for runs, part in sorted(parts, key=lambda found: isinstance(found[1], str)):  # all columns first
         if isinstance(part, str) and must[runs].any():
             raise ValueError(part)
         for name, column in ({"end_reason": REFUSED + part} if isinstance(part, str) else part).items():

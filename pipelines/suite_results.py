@@ -38,7 +38,8 @@ def gather(plan: Plan, parts: Sequence[Columns]) -> Results:
     rows = [_rows(plan, index) for index in range(len(plan.variations))]
     variation = np.repeat(np.arange(len(rows)), [len(runs) for runs in rows])
     starts = np.cumsum([0, *(len(runs) for runs in rows)])
-    known = {name: column for part in reversed(parts) for name, column in part.items()}  # where none is refused: all
+    fullest = sorted(parts, key=len, reverse=True)  # refused runs have few columns
+    known = {name: column for part in fullest for name, column in part.items()}
     measured = {name: nothing(column, len(variation)) for name, column in known.items()}
     measured["end_reason"][:] = DISCARDED
     for chunk, columns in zip(plan.chunks, parts, strict=True):
