@@ -289,27 +289,27 @@ def sign_look(
 
 
 @wp.func
-def lamp_look(look: Look, rgb: wp.vec3, lit: wp.bool):
-    """A lens of a signal: bright where lit, else dark glass of its colour."""
+def lamp_look(light: Light, look: Look, rgb: wp.vec3, lit: wp.bool):
+    """A lens of a signal: where lit, as bright as a camera can show in colour, else dark glass."""
     look.albedo = rgb * 0.05 + wp.vec3(0.01, 0.01, 0.01)
     look.gloss = 0.04
     if lit:
-        look.emission = rgb * 2.6 + wp.vec3(0.10, 0.10, 0.10)
+        look.emission = rgb * (1.1 / light.exposure)
     return look
 
 
 @wp.func
-def signal_look(look: Look, material: wp.int32, phase: wp.int32):
+def signal_look(light: Light, look: Look, material: wp.int32, phase: wp.int32):
     """The lamp that the group of lights shows: 0 red, 1 yellow, 2 green. People walk while it is red."""
     if material == 52:
-        return lamp_look(look, wp.vec3(1.0, 0.05, 0.03), phase == 0)
+        return lamp_look(light, look, wp.vec3(1.0, 0.05, 0.03), phase == 0)
     if material == 53:
-        return lamp_look(look, wp.vec3(1.0, 0.50, 0.03), phase == 1)
+        return lamp_look(light, look, wp.vec3(1.0, 0.50, 0.03), phase == 1)
     if material == 54:
-        return lamp_look(look, wp.vec3(0.04, 0.95, 0.45), phase == 2)
+        return lamp_look(light, look, wp.vec3(0.04, 0.95, 0.45), phase == 2)
     if material == 56:
-        return lamp_look(look, wp.vec3(1.0, 0.06, 0.03), phase != 0)
-    return lamp_look(look, wp.vec3(0.05, 0.95, 0.40), phase == 0)
+        return lamp_look(light, look, wp.vec3(1.0, 0.06, 0.03), phase != 0)
+    return lamp_look(light, look, wp.vec3(0.05, 0.95, 0.40), phase == 0)
 
 
 @wp.func
@@ -456,7 +456,7 @@ def roadside_look(
     elif material == 60:
         look = poster_look(light, look, local, size, flat, tint, texel_m)
     elif material >= 52 and material <= 57 and material != 55:
-        look = signal_look(look, material, phase)
+        look = signal_look(light, look, material, phase)
     else:
         look.albedo = plain_rgb(material, tint, metric, texel_m)
         if material == 19:
