@@ -19,20 +19,16 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from configs.schema import CameraConfig, Experiment
-from pipelines import bench_sim
-from pipelines.bench_others import car_racing_frames
-from pipelines.bench_sim import sized_experiment
+from configs.schema import Experiment
+from pipelines import bench_camera, bench_sim
 from pipelines.rollout import rollout
 from pipelines.runs import check_file_target, machine, versions, write_json
 from pipelines.sight import make_sight
 from pipelines.tables import show
-from pipelines.worlds import make_renderer, make_simulator, make_weather, make_worlds
+from pipelines.worlds import make_simulator, make_worlds
 from sim.simulator import Simulator
 
 REPEATS = 5
-CAMERA_ACTORS, CAMERA_WORLDS = 20, 8
-CAMERA_CASES = ((128, 72, 1), (128, 72, 2), (320, 192, 1), (320, 192, 2))  # width, height, colour samples per axis
 TRAIN_ROLLOUTS = 6
 Figure = dict[str, Any]
 
@@ -78,7 +74,7 @@ def bench(
     actors = experiment.sim.actors if sized_actors else None
     jobs: dict[str, Callable[[], Figure]] = {
         "sim": lambda: _simulation(experiment, device, worlds, actors, beside),
-        "camera": lambda: bench_camera(experiment, device, worlds or CAMERA_WORLDS, actors or CAMERA_ACTORS),
+        "camera": lambda: bench_camera.bench_camera(_shared(experiment, device), worlds, actors),
         "loop": lambda: bench_loop(experiment, device),
         "train": lambda: bench_train(experiment),
     }
@@ -95,56 +91,14 @@ def _simulation(
     experiment: Experiment, device: str, worlds: int | None, actors: int | None, beside: tuple[Path, ...]
 ) -> Figure:
     """Agent-steps per core-second; the table by size where no size is asked for."""
-    clock = Clock(device)
-    shared = bench_sim.Bench(experiment, device, lambda work: _measure(work, clock), REPEATS)
+    shared = _shared(experiment, device)
     size = worlds or bench_sim.HEADLINE[0], actors or bench_sim.HEADLINE[1]
     return bench_sim.bench_sim(shared, *size, beside, grid=worlds is None and actors is None)
 
 
-def bench_camera(experiment: Experiment, device: str, worlds: int, actors: int) -> Figure:
-    """Frames per core-second by resolution and colour samples, with all labels.
-
-    Lane markings and textures are filtered in closed form at any setting; more samples smooth the edges of things.
-    """
-    rows = {_camera_name(*case): _camera_rate(experiment, device, worlds, actors, *case) for case in CAMERA_CASES}
-    other = car_racing_frames(REPEATS)
-    _table(
-        f"Camera with all labels, {actors} actors, frames per core-second",
-        [[name, _number(row)] for name, row in rows.items()]
-        + [["CarRacing-v3 96x96, no labels", _number(other) if other else "not installed"]],
-        ("resolution", "frames/s"),
-    )
-    return {"frames_per_core_second": rows | {"beside": {"CarRacing-v3": other or "not installed"}}}
-
-
-def _camera_name(width: int, height: int, supersample: int) -> str:
-    return f"{width}x{height}" + (f" supersample {supersample}" if supersample > 1 else "")
-
-
-def _camera_rate(
-    experiment: Experiment, device: str, worlds: int, actors: int, width: int, height: int, supersample: int
-) -> Figure:
-    sized = sized_experiment(experiment, worlds, actors)
-    camera = experiment.camera.model_copy(update={"width_px": width, "height_px": height, "supersample": supersample})
-    batch = make_worlds(sized, range(worlds))
-    simulator = make_simulator(sized, batch, device)
-    renderer = make_renderer(sized, batch, CameraConfig(**camera.model_dump()), device)
-    weather = make_weather(batch)
-    ego, boxes = simulator.ego_state(), simulator.boxes_3d()
-    frames = max(2, 8_000_000 // (worlds * width * height * 4))
-
-    def work() -> float:
-        for _ in range(frames):
-            renderer.render(simulator.world, simulator.state, weather, ego, boxes)
-        return float(frames * worlds)
-
-    return _measure(work, Clock(device)) | {
-        "worlds": worlds,
-        "actors": actors,
-        "supersample": supersample,
-        "road": sized.road.kind,
-        "includes": "colour, depth, semantic, instance, 2-D and 3-D boxes",
-    }
+def _shared(experiment: Experiment, device: str) -> bench_sim.Bench:
+    clock = Clock(device)
+    return bench_sim.Bench(experiment, device, lambda work: _measure(work, clock), REPEATS)
 
 
 def bench_loop(experiment: Experiment, device: str) -> Figure:
