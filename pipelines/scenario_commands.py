@@ -45,6 +45,8 @@ class Scenario(Playing):
     """End after this much simulated time, should the storyboard not end before."""
     film: Annotated[Path | None, _arg("OUT.mp4")] = None
     """Where to film what a driving agent sees and does."""
+    unconstrained: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Play it though its parameters do not meet its own constraints."""
     list: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the scenarios that come with Roadloop."""
 
@@ -57,7 +59,7 @@ class Scenario(Playing):
             raise ValueError("name a scenario file, or one of those that --list prints")
         terms = job.Terms(
             agent=self.agent, perception=self.perception, film=self.film, dt_s=self.dt, seconds=self.seconds,
-            road_paths=tuple(self.road_path),
+            road_paths=tuple(self.road_path), constrained=not self.unconstrained,
         )  # fmt: skip
         job.play_scenario(self.file, self.set, self.trace, terms)
 
@@ -72,8 +74,8 @@ class Suite(Playing):
     """Play only so many runs, drawn at random (the same for the same --seed)."""
     seed: Annotated[int, _arg("N")] = 0
     """Seed of the sample."""
-    unconstrained: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Play runs outside their scenario's constraints too, as they are; those that cannot be say why."""
+    constrained: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Leave out the runs outside their scenario's own constraints; else they are played as they are and marked."""
     scores: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also score every run: CARLA 2.0 and 2.1, nuPlan, PDMS, EPDMS and criticality, as columns of results.csv."""
     workers: Annotated[int, _arg("N")] = 0
@@ -90,6 +92,6 @@ class Suite(Playing):
         request = job.Request(
             paths=tuple(self.paths), agent=self.agent, perception=self.perception, dt_s=self.dt,
             seconds=self.seconds, sample=self.sample, seed=self.seed, road_paths=tuple(self.road_path),
-            unconstrained=self.unconstrained, scores=self.scores,
+            constrained=self.constrained, scores=self.scores,
         )  # fmt: skip
         job.play_suite(request, self.workers, self.out, self.resume)

@@ -36,7 +36,7 @@ def play_scenario(file: Path, settings: Sequence[str], trace: Path | None, terms
     if trace is not None:
         check_file_target(trace)
     draw = draw_of(file, settings)
-    scenario = read_scenario(file, draw, terms.road_paths, merge_models=not sees_models(terms.agent))
+    scenario = read_scenario(file, draw, terms.road_paths, not sees_models(terms.agent), terms.constrained)
     network = network_of(scenario, draw)
     for note in scenario.notes:
         print(note)

@@ -160,7 +160,7 @@ def _metrics(plan: Plan, results: Results, wall_s: float) -> dict[str, Any]:
             "A collision is avoidable if UN R157's must-avoid line says so, or if one of the performance models avoids "
             "it, driven in the ego's place among the recorded others until "
             f"{JUDGED_S:g} s after the collision. Runs outside the scenario's own constraints are "
-            f"{'played as they are' if plan.request.unconstrained else 'not played'}."
+            f"{'not played' if plan.request.constrained else 'played as they are and marked in `constraints`'}."
         ),
         "scenarios": scenarios,
         "total": total,

@@ -36,7 +36,7 @@ class Request:
     sample: int | None = None
     seed: int = 0
     road_paths: tuple[Path, ...] = ()
-    unconstrained: bool = False  # play the runs outside their scenario's constraints too
+    constrained: bool = False  # leave out the runs outside their scenario's own constraints
     scores: bool = False  # those of CARLA, nuPlan and NAVSIM, and criticality, as columns
 
     @property
@@ -49,7 +49,7 @@ class Request:
             timed_seconds=max(self.seconds, TIMED_SECONDS),
             road_paths=self.road_paths,
             scores=self.scores,
-            constrained=not self.unconstrained,
+            constrained=self.constrained,
         )
 
 
@@ -92,7 +92,7 @@ class Plan:
             "seconds": request.seconds,
             "sample": request.sample,
             "seed": request.seed,
-            "unconstrained": request.unconstrained,
+            "constrained": request.constrained,
             "files": {str(v.file): [v.draw.size, v.discarded, _digest(v)] for v in self.variations},
             **({"scores": True} if request.scores else {}),
             "chunks": [chunk.size for chunk in self.chunks],
@@ -117,8 +117,8 @@ def make_plan(request: Request) -> Plan:
 
 
 def _chosen(variations: tuple[Variation, ...], request: Request) -> list[NDArray[np.int64]]:
-    """The runs of each variation that are played: those that its constraints allow or all, or a sample of these."""
-    meant = [np.flatnonzero(variation.allowed | request.unconstrained) for variation in variations]
+    """The runs of each variation that are played: all, or those that its constraints allow, or a sample of these."""
+    meant = [np.flatnonzero(variation.allowed | (not request.constrained)) for variation in variations]
     total = sum(map(len, meant))
     if request.sample is None or request.sample >= total:
         return meant
@@ -135,7 +135,7 @@ def _groups(
 
     def read(draw: Draw) -> NDArray[np.float64]:
         merge = not sees_models(request.agent)
-        scenario = read_scenario(variation.scenario, draw, request.road_paths, merge, not request.unconstrained)
+        scenario = read_scenario(variation.scenario, draw, request.road_paths, merge, request.constrained)
         roads_by(request.terms, scenario, draw)
         notes.update(dict.fromkeys(scenario.notes))
         return limit_s(scenario, draw, request.terms)

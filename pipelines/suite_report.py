@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines.report import Card, page, table_html
 from pipelines.runs import write_text
 from pipelines.suite_plan import Plan
-from pipelines.suite_results import Results
+from pipelines.suite_results import OUTSIDE, Results
 
 WORST = 20
 MAPPED_PARAMETERS = 3  # of each file, the most telling ones, every pair of which has a map
@@ -28,7 +28,7 @@ def write_suite_report(folder: Path, plan: Plan, results: Results, metrics: dict
     total = metrics["total"]
     cards = [
         Card(f"{total['played']:,}", "runs played"),
-        Card(f"{total['discarded']:,}", "outside the constraints"),
+        Card(f"{int((results.columns['constraints'] == OUTSIDE).sum()):,}", "outside the constraints"),
         Card(f"{total['collisions']:,}", "collisions", "bad" if total["collisions"] else "good"),
         Card(f"{total['avoidable']:,}", "that could have been avoided", "bad" if total["avoidable"] else "good"),
         Card(f"{total['at fault']:,}", "of the ego's making"),
@@ -64,6 +64,8 @@ def replay_command(plan: Plan, results: Results, row: int) -> str:
     parts += ["--agent", request.agent, "--dt", f"{request.dt_s:g}", "--seconds", f"{seconds:g}"]
     for folder in request.road_paths:
         parts += ["--road-path", str(folder)]
+    if results.columns["constraints"][row] == OUTSIDE:
+        parts.append("--unconstrained")
     return shlex.join(parts)
 
 

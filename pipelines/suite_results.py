@@ -12,6 +12,7 @@ from pipelines.scenario_scores import Columns, nothing
 from pipelines.suite_plan import Plan
 
 DISCARDED = "outside constraints"
+OUTSIDE = "outside"  # in the column `constraints`
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ def gather(plan: Plan, parts: Sequence[Columns]) -> Results:
         for name, column in columns.items():
             measured[name][where] = column
     files = np.array([v.file.name for v in plan.variations], dtype=object)
-    columns = {"file": files[variation], "run": np.concatenate(rows)} | _parameters(plan, rows) | measured
+    met = np.concatenate([v.allowed[runs] for v, runs in zip(plan.variations, rows, strict=True)])
+    columns = {"file": files[variation], "run": np.concatenate(rows)} | _parameters(plan, rows)
+    columns |= {"constraints": np.where(met, "met", OUTSIDE)} | measured
     return Results(columns, variation, tuple(tuple(v.draw.values) for v in plan.variations))
 
 
@@ -79,13 +82,13 @@ def summary(plan: Plan, results: Results) -> tuple[list[dict[str, Any]], dict[st
     rows = []
     for index, variation in enumerate(plan.variations):
         mask = results.variation == index
-        discarded = 0 if plan.request.unconstrained else variation.discarded
+        discarded = variation.discarded if plan.request.constrained else 0
         rows.append(
             {"scenario": variation.file.stem, "expands to": variation.draw.size} | _counts(results, mask, discarded)
         )
     everything = np.ones(len(results.variation), dtype=bool)
     size = sum(variation.draw.size for variation in plan.variations)
-    discarded = 0 if plan.request.unconstrained else sum(variation.discarded for variation in plan.variations)
+    discarded = sum(variation.discarded for variation in plan.variations) if plan.request.constrained else 0
     return rows, {"scenario": "all", "expands to": size} | _counts(results, everything, discarded)
 
 

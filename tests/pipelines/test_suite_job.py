@@ -1,8 +1,10 @@
 """roadloop suite: every run once, the same results however it is cut, interrupted or spread."""
 
 import csv
+import html
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -29,7 +31,7 @@ def variation(tmp_path_factory):
 @pytest.fixture(scope="module")
 def played(roadloop, variation, tmp_path_factory):
     out = tmp_path_factory.mktemp("suite")
-    ran = roadloop("suite", variation, "--agent", "reg157", "--out", out)
+    ran = roadloop("suite", variation, "--agent", "reg157", "--constrained", "--out", out)
     assert ran.code == 0, ran.err
     return out, ran
 
@@ -83,7 +85,7 @@ def test_a_replay_command_repeats_the_run(roadloop, played):
 
 def test_chunks_do_not_matter(roadloop, variation, played, tmp_path, monkeypatch):
     monkeypatch.setattr(pipelines.suite_plan, "CHUNK_RUNS", 16)
-    assert roadloop("suite", variation, "--agent", "reg157", "--out", tmp_path / "cut").code == 0
+    assert roadloop("suite", variation, "--agent", "reg157", "--constrained", "--out", tmp_path / "cut").code == 0
     assert len(list((tmp_path / "cut" / "parts").iterdir())) >= 3
     assert (tmp_path / "cut" / "results.csv").read_bytes() == (played[0] / "results.csv").read_bytes()
 
@@ -91,7 +93,9 @@ def test_chunks_do_not_matter(roadloop, variation, played, tmp_path, monkeypatch
 @pytest.mark.slow
 def test_workers_do_not_matter(roadloop, variation, played, tmp_path, monkeypatch):
     monkeypatch.setattr(pipelines.suite_plan, "CHUNK_RUNS", 16)
-    ran = roadloop("suite", variation, "--agent", "reg157", "--out", tmp_path / "two", "--workers", "2")
+    ran = roadloop(
+        "suite", variation, "--agent", "reg157", "--constrained", "--out", tmp_path / "two", "--workers", "2"
+    )
     assert ran.code == 0, ran.err
     assert (tmp_path / "two" / "results.csv").read_bytes() == (played[0] / "results.csv").read_bytes()
 
@@ -103,7 +107,7 @@ def test_a_killed_suite_goes_on_without_losing_or_repeating_a_run(roadloop, vari
         "plan.CHUNK_RUNS, play = 12, job._play_chunk\n"
         "job._play_chunk = lambda task: (time.sleep(2), play(task))[1]\n"
         "from pipelines.cli import main\n"
-        f"main(['suite', {str(variation)!r}, '--agent', 'reg157', '--out', {str(out)!r}])"
+        f"main(['suite', {str(variation)!r}, '--agent', 'reg157', '--constrained', '--out', {str(out)!r}])"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
@@ -116,20 +120,25 @@ def test_a_killed_suite_goes_on_without_losing_or_repeating_a_run(roadloop, vari
     kept = {path.name: path.stat().st_mtime_ns for path in out.glob("parts/*.npz") if not path.name.startswith(".")}
     assert len(kept) >= 1 and not (out / "results.csv").exists()
     monkeypatch.setattr(pipelines.suite_plan, "CHUNK_RUNS", 12)
-    ran = roadloop("suite", variation, "--agent", "reg157", "--out", out, "--resume")
+    ran = roadloop("suite", variation, "--agent", "reg157", "--constrained", "--out", out, "--resume")
     assert ran.code == 0, ran.err
     assert all((out / "parts" / name).stat().st_mtime_ns == when for name, when in kept.items())
     assert (out / "results.csv").read_bytes() == (played[0] / "results.csv").read_bytes()
 
 
 def test_other_settings_are_refused_in_the_same_folder(roadloop, variation, played):
-    ran = roadloop("suite", variation, "--agent", "fsm", "--out", played[0])
+    ran = roadloop("suite", variation, "--agent", "fsm", "--constrained", "--out", played[0])
     assert ran.code == 2 and "holds another suite" in ran.error_lines[0]
 
 
 def test_a_sample_is_drawn_once_and_its_runs_are_the_suites(roadloop, variation, played, tmp_path):
     for name in "ab":
-        assert roadloop("suite", variation, "--agent", "reg157", "--sample", "9", "--out", tmp_path / name).code == 0
+        assert (
+            roadloop(
+                "suite", variation, "--agent", "reg157", "--constrained", "--sample", "9", "--out", tmp_path / name
+            ).code
+            == 0
+        )
     assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
     whole = {row["run"]: row for row in rows_of(played[0])}
     sample = rows_of(tmp_path / "a")
@@ -160,12 +169,12 @@ def test_runs_of_unlike_length_are_cut_apart(variation):
     assert all(len(set(lengths[part])) == 1 for part in parts)
     assert len(_parts(np.full(50, 3.0), 4096)) == 1
     assert max(map(len, _parts(np.full(50_000, 3.0), 4096))) <= 4096
-    plan = make_plan(Request((variation,)))
+    plan = make_plan(Request((variation,), constrained=True))
     assert plan.runs == RUNS - DISCARDED
 
 
-def test_runs_outside_the_constraints_are_played_when_asked_for(roadloop, variation, played, tmp_path):
-    ran = roadloop("suite", variation, "--agent", "reg157", "--unconstrained", "--out", tmp_path)
+def test_runs_outside_the_constraints_are_played_and_marked(roadloop, variation, played, tmp_path):
+    ran = roadloop("suite", variation, "--agent", "reg157", "--out", tmp_path)
     assert ran.code == 0, ran.err
     rows = rows_of(tmp_path)
     assert all(float(row["duration_s"]) > 0.0 and row["verdict"] for row in rows)
@@ -173,6 +182,11 @@ def test_runs_outside_the_constraints_are_played_when_asked_for(roadloop, variat
     assert [list(row.items()) for row in rows if float(row["v"]) <= 30] == [list(row.items()) for row in inside]
     total = json.loads((tmp_path / "metrics.json").read_text())["total"]
     assert (total["played"], total["discarded"], total["refused"]) == (RUNS, 0, 0)
+    assert all((row["constraints"] == "outside") == (float(row["v"]) > 30) for row in rows)
+    command = next(
+        c for c in (tmp_path / "report.html").read_text().split("<pre>")[1].split("\n") if "--unconstrained" in c
+    )
+    assert roadloop(*shlex.split(html.unescape(command.split("</pre>")[0]))[1:]).code == 0
 
 
 def test_a_run_that_cannot_be_played_says_why_and_spoils_no_other(variation):
@@ -190,7 +204,7 @@ def test_a_run_that_cannot_be_played_says_why_and_spoils_no_other(variation):
 def test_scores_are_columns_when_asked_for_and_do_not_depend_on_chunks(
     roadloop, variation, played, tmp_path, monkeypatch
 ):
-    arguments = ("suite", variation, "--agent", "reg157", "--sample", 6, "--scores", "--out")
+    arguments = ("suite", variation, "--agent", "reg157", "--constrained", "--sample", 6, "--scores", "--out")
     assert roadloop(*arguments, tmp_path / "a").code == 0
     monkeypatch.setattr(pipelines.suite_plan, "SCORED_RUNS", 2)
     assert roadloop(*arguments, tmp_path / "b").code == 0
