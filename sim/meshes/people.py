@@ -13,7 +13,7 @@ from sim.meshes.sculpt import Material, Mesh, Sculptor
 WALK_PHASES = 8
 POSES = 9  # the phases of a stride, and standing
 _M = Material
-_SKULL = (0.155, 0.128, 0.13)  # height of a head over that of the body, by Age
+_SKULL = (0.165, 0.138, 0.14)  # height of a head over that of the body, by Age
 _LEVEL_SIDES = (8, 5, 4)  # of torso and limbs
 
 
@@ -99,8 +99,8 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
         fold = up + (0.18 if stands else 0.38 + 0.25 * max(0.0, -swing))
         wrist = elbow + 0.145 * h * np.array([math.sin(fold), 0.03 * side, -math.cos(fold)])
         at |= {f"{name}_shoulder": shoulder, f"{name}_elbow": elbow, f"{name}_wrist": wrist}
-    neck = np.array([0.35 * h * math.sin(lean), 0.0, leg + 0.352 * h * math.cos(lean)])
-    middle = neck + np.array([0.02 * h + 0.1 * lean * head, 0.0, h - leg - 0.352 * h - 0.5 * head])
+    neck = np.array([0.36 * h * math.sin(lean), 0.0, leg + 0.362 * h * math.cos(lean)])
+    middle = neck + np.array([0.02 * h + 0.1 * lean * head, 0.0, h - leg - 0.362 * h - 0.5 * head])
     at |= {
         "pelvis": np.array([0.0, 0.0, leg]),
         "neck": neck,

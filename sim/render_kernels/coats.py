@@ -3,7 +3,6 @@
 import warp as wp
 
 from sim.render_kernels.appearance import Light, hashed, mix, smooth, turns_of
-from sim.render_kernels.view import Meshes
 
 wp.set_module_options({"enable_backward": False})
 
@@ -87,12 +86,12 @@ def hair_rgb(tint: wp.int32):
 
 
 @wp.func
-def ink(meshes: Meshes, glyph: wp.int32, x: wp.float32, z: wp.float32):
+def ink(glyphs: wp.array(dtype=wp.int32), glyph: wp.int32, x: wp.float32, z: wp.float32):
     """Whether a glyph's cell, 0..1 from its left and 0..1 from its foot, is inked."""
     if x < 0.0 or x >= 1.0 or z < 0.0 or z >= 1.0:
         return 0.0
     bit = 3 * (4 - int(z * 5.0)) + int(x * 3.0)
-    return float((meshes.glyph[glyph] >> bit) & 1)
+    return float((glyphs[glyph] >> bit) & 1)
 
 
 @wp.func
@@ -101,7 +100,7 @@ def letter_of(tint: wp.int32, place: wp.int32):
 
 
 @wp.func
-def plate_ink(meshes: Meshes, tint: wp.int32, along: wp.float32, up: wp.float32):
+def plate_ink(glyphs: wp.array(dtype=wp.int32), tint: wp.int32, along: wp.float32, up: wp.float32):
     """Two letters, three digits, two letters, 6 cm each, about the middle of a number plate."""
     at = along / 0.062 + 3.5
     place = int(wp.floor(at))
@@ -110,7 +109,7 @@ def plate_ink(meshes: Meshes, tint: wp.int32, along: wp.float32, up: wp.float32)
     glyph = letter_of(tint, place)
     if place > 1 and place < 5:
         glyph = LETTERS + int(hashed(tint, 40 + place) * float(DIGITS))
-    return ink(meshes, glyph, (at - float(place)) * 1.3 - 0.15, up / 0.075 + 0.5)
+    return ink(glyphs, glyph, (at - float(place)) * 1.3 - 0.15, up / 0.075 + 0.5)
 
 
 @wp.func
@@ -153,19 +152,19 @@ def lamp_of_tail(coat: Coat, light: Light, detail: wp.int32, metric: wp.vec3, an
     braking = (detail & 1) != 0
     if wp.abs(metric[1]) < 0.3:
         if braking:
-            coat.emission = wp.vec3(2.4, 0.07, 0.05)
+            coat.emission = wp.vec3(2.0, 0.03, 0.02)
         return coat
     left = metric[1] > 0.0
     if metric[2] < anchor[2] - 0.02 and outward > -0.02:
-        coat.albedo = wp.vec3(0.34, 0.12, 0.015)
+        coat.albedo = wp.vec3(0.24, 0.035, 0.008)
         if (left and (detail & 2) != 0) or (not left and (detail & 4) != 0):
             coat.emission = wp.vec3(3.2, 1.15, 0.05)
     elif metric[2] < anchor[2] - 0.02:
-        coat.albedo = wp.vec3(0.45, 0.40, 0.40)
+        coat.albedo = wp.vec3(0.30, 0.12, 0.12)
     else:
         coat.emission = wp.vec3(0.75, 0.016, 0.012) * light.lamps
         if braking:
-            coat.emission += wp.vec3(2.4, 0.07, 0.05)
+            coat.emission += wp.vec3(2.0, 0.03, 0.02)
     coat.retro = 1.5
     return coat
 
@@ -272,7 +271,7 @@ def faced(coat: Coat, tint: wp.int32, metric: wp.vec3, anchor: wp.vec3, texel_m:
 
 @wp.func
 def livery(
-    meshes: Meshes,
+    glyphs: wp.array(dtype=wp.int32),
     coat: Coat,
     material: wp.int32,
     tint: wp.int32,
@@ -301,7 +300,7 @@ def livery(
             place = int(wp.floor(at))
             if place >= 0 and place < letters:
                 mark = ink(
-                    meshes, letter_of(tint, place), (at - float(place)) * 1.25, (metric[2] - 0.60 * size[2]) / tall
+                    glyphs, letter_of(tint, place), (at - float(place)) * 1.25, (metric[2] - 0.60 * size[2]) / tall
                 )
                 base = mix(base, accent * 0.8 + wp.vec3(0.02, 0.02, 0.02), 0.9 * mark)
     if material == 35 and texel_m < 0.1:  # straps and folds of a tarpaulin
@@ -321,7 +320,7 @@ def livery(
 
 @wp.func
 def body_coat(
-    meshes: Meshes,
+    glyphs: wp.array(dtype=wp.int32),
     light: Light,
     coat: Coat,
     material: wp.int32,
@@ -357,16 +356,16 @@ def body_coat(
     elif material == 31:
         coat.albedo = coat.albedo + wp.vec3(0.5, 0.5, 0.48) * wp.floor(hashed(tint, 19) * 1.3)
     elif material == 8 or material == 34 or material == 35:
-        coat = livery(meshes, coat, material, tint, flat, metric, size, texel_m)
+        coat = livery(glyphs, coat, material, tint, flat, metric, size, texel_m)
     elif material == 39:
         along = (metric[1] - anchor[1]) * wp.sign(flat[0])
-        mark = plate_ink(meshes, tint, along, metric[2] - anchor[2])
+        mark = plate_ink(glyphs, tint, along, metric[2] - anchor[2])
         coat.albedo = mix(coat.albedo, wp.vec3(0.01, 0.01, 0.015), mark * wp.clamp(0.02 / texel_m, 0.25, 1.0))
         coat.retro = 4.0
     elif material == 38:
         at = metric[1] * wp.sign(flat[0]) / 0.16 + 4.0
         place = wp.clamp(int(wp.floor(at)), 0, 7)
-        glow = ink(meshes, letter_of(tint, place + 8), (at - float(place)) * 1.3, (metric[2] - anchor[2]) / 0.2 + 0.5)
+        glow = ink(glyphs, letter_of(tint, place + 8), (at - float(place)) * 1.3, (metric[2] - anchor[2]) / 0.2 + 0.5)
         coat.emission = wp.vec3(1.3, 0.62, 0.04) * (glow * 0.8 + 0.04)
     elif material == 30:
         if (metric[1] > 0.0 and (detail & 2) != 0) or (metric[1] <= 0.0 and (detail & 4) != 0):

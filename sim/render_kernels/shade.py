@@ -48,108 +48,6 @@ def name_of(key: wp.int64):
     return wp.uint32(key & wp.int64(0xFFFFFFFF))
 
 
-@wp.func
-def shade_ray(
-    images: Images,
-    ground: Ground,
-    meshes: Meshes,
-    actors: Actors,
-    statics: Statics,
-    appearance_id: wp.array2d(dtype=wp.int32),
-    signal_phase: wp.array2d(dtype=wp.int32),
-    light: Light,
-    world: wp.int32,
-    scene: wp.int32,
-    variant: wp.int32,
-    eye: wp.vec3,
-    world_from_camera: wp.mat33,
-    focal: wp.float32,
-    ray: wp.vec3,
-    seen: wp.int64,
-    shadow: wp.float32,
-    covered: wp.float32,
-    step: wp.float32,
-):
-    """Display light along one ray whose sample saw `seen`; `step` is the width in pixels of what it stands for."""
-    # One call of each of the larger functions: the CPU compiler then inlines them instead of copying their arguments.
-    toward = world_from_camera * ray
-    length = wp.length(toward)
-    sight = toward / length
-    rgb = wp.vec3(0.0, 0.0, 0.0)
-    name = name_of(seen)
-    on_mesh = name < TERRAIN_NAME
-    on_ground = name == TERRAIN_NAME
-    # Length of the ray in units of `toward`, whose part along the camera's axis is 1.
-    depth = float(0.0)
-    if on_mesh or on_ground:
-        depth = float(seen >> wp.int64(32)) / DEPTH_ONE
-    elif ground.flat[scene] == 1 and toward[2] < -1.0e-6:
-        depth = -eye[2] / toward[2]
-        on_ground = True
-    distance = depth * length
-    thickness = distance
-    if distance <= 0.0:
-        thickness = 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012)
-    clear = exp_of(-light.extinction * thickness)
-    near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
-    air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
-    if clear < LEAST_CLEAR:
-        clear = 0.0
-    elif on_mesh:
-        item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> ITEM_SHIFT)
-        model = int(0)
-        tint = int(0)
-        pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
-        z = float(0.0)
-        size = wp.vec3(1.0, 1.0, 1.0)
-        detail = int(0)
-        phase = int(0)
-        turn = wp.mat33()
-        if (seen & STATIC_FLAG) != wp.int64(0):
-            at = statics.map_first[scene] + item
-            model = statics.model[at]
-            tint = statics.tint[at]
-            pose = statics.pose[at]
-            z = statics.z[at]
-            size = statics.size_m[at]
-            detail = statics.detail[at]
-            phase = signal_phase[world, wp.clamp(detail, 0, signal_phase.shape[1] - 1)]
-            turn = turned(pose[2], pose[3], 1.0, 0.0)
-        else:
-            model = actors.model[world, item]
-            tint = appearance_id[world, item]
-            pose = actors.pose[world, item]
-            z = actors.z[world, item]
-            size = actors.size_m[world, item]
-            detail = actors.detail[world, item]
-            turn = actors.turn[world, item]
-        lamp = headlight(light, ray, distance)
-        rgb = mesh_at(
-            images, meshes, light, eye - wp.vec3(pose[0], pose[1], z), turn, seen, model, size, tint, variant, detail,
-            phase, toward, sight, lamp, depth / focal,
-        )  # fmt: skip
-    elif on_ground:
-        inverse = 1.0 / toward[2]
-        point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
-        texel_m = depth * step / focal
-        slope_r = world_from_camera[2, 0] * inverse
-        slope_b = world_from_camera[2, 1] * inverse
-        width = wp.vec2(world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r)
-        height = wp.vec2(world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b)
-        paved = ground_at(
-            images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance
-        )
-        sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - shadow - covered))
-        sky = light.ambient_rgb * (1.0 - 0.15 * shadow - 0.78 * covered)
-        lamp = headlight(light, ray, distance) * 0.9
-        rgb = wp.cw_mul(paved.albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
-        rgb += mirrored(light, paved, sight) * (1.0 - 0.8 * covered)
-    else:
-        rgb = sky_at(images, light, variant, sight, near_sun)
-    rgb = developed(light, mix(air, rgb, clear), near_sun)
-    return wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
-
-
 @wp.kernel
 def shade_pixels(
     # World
@@ -247,10 +145,88 @@ def shade_pixels(
                 dark = float(marks_dark) * mean
                 under = float(marks_under) * mean
             ray = wp.vec3((float(column) + u - center[0]) * scale, (float(row) + v - center[1]) * scale, 1.0)
-            display += weight * shade_ray(
-                images, ground, meshes, actors, statics, appearance_id, signal_phase, light, world, scene, variant, eye,
-                world_from_camera, focal, ray, seen, dark, under, step,
-            )  # fmt: skip
+            # All this stands in the kernel's own body, with one call of each of the larger functions: the CPU compiler
+            # then inlines them, where it would else copy kilobytes of arguments for each pixel.
+            toward = world_from_camera * ray
+            length = wp.length(toward)
+            sight = toward / length
+            rgb = wp.vec3(0.0, 0.0, 0.0)
+            name = name_of(seen)
+            on_mesh = name < TERRAIN_NAME
+            on_ground = name == TERRAIN_NAME
+            # Length of the ray in units of `toward`, whose part along the camera's axis is 1.
+            depth = float(0.0)
+            if on_mesh or on_ground:
+                depth = float(seen >> wp.int64(32)) / DEPTH_ONE
+            elif ground.flat[scene] == 1 and toward[2] < -1.0e-6:
+                depth = -eye[2] / toward[2]
+                on_ground = True
+            distance = depth * length
+            thickness = distance
+            if distance <= 0.0:
+                thickness = 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012)
+            clear = exp_of(-light.extinction * thickness)
+            near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
+            air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
+            if clear < LEAST_CLEAR:
+                clear = 0.0
+            elif on_mesh:
+                item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> ITEM_SHIFT)
+                model = int(0)
+                tint = int(0)
+                pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
+                z = float(0.0)
+                size = wp.vec3(1.0, 1.0, 1.0)
+                detail = int(0)
+                phase = int(0)
+                turn = wp.mat33()
+                if (seen & STATIC_FLAG) != wp.int64(0):
+                    at = statics.map_first[scene] + item
+                    model = statics.model[at]
+                    tint = statics.tint[at]
+                    pose = statics.pose[at]
+                    z = statics.z[at]
+                    size = statics.size_m[at]
+                    detail = statics.detail[at]
+                    phase = signal_phase[world, wp.clamp(detail, 0, signal_phase.shape[1] - 1)]
+                    turn = turned(pose[2], pose[3], 1.0, 0.0)
+                else:
+                    model = actors.model[world, item]
+                    tint = appearance_id[world, item]
+                    pose = actors.pose[world, item]
+                    z = actors.z[world, item]
+                    size = actors.size_m[world, item]
+                    detail = actors.detail[world, item]
+                    turn = actors.turn[world, item]
+                lamp = headlight(light, ray, distance)
+                rgb = mesh_at(
+                    images, meshes, light, eye - wp.vec3(pose[0], pose[1], z), turn, seen, model, size, tint, variant,
+                    detail, phase, toward, sight, lamp, depth / focal,
+                )  # fmt: skip
+            elif on_ground:
+                inverse = 1.0 / toward[2]
+                point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
+                texel_m = depth * step / focal
+                slope_r = world_from_camera[2, 0] * inverse
+                slope_b = world_from_camera[2, 1] * inverse
+                width = wp.vec2(
+                    world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r
+                )
+                height = wp.vec2(
+                    world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b
+                )
+                paved = ground_at(
+                    images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance
+                )
+                sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - dark - under))
+                sky = light.ambient_rgb * (1.0 - 0.15 * dark - 0.78 * under)
+                lamp = headlight(light, ray, distance) * 0.9
+                rgb = wp.cw_mul(paved.albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
+                rgb += mirrored(light, paved, sight) * (1.0 - 0.8 * under)
+            else:
+                rgb = sky_at(images, light, variant, sight, near_sun)
+            rgb = developed(light, mix(air, rgb, clear), near_sun)
+            display += weight * wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
         display *= top
         rgb_out[view, row, column, 0] = images.curve[int(display[0] + 0.5)]
         rgb_out[view, row, column, 1] = images.curve[int(display[1] + 0.5)]

@@ -17,7 +17,8 @@ wp.set_module_options({"enable_backward": False})
 @wp.func
 def environment(light: Light, toward: wp.vec3, road_rgb: wp.vec3):
     """What a glossy surface mirrors: sky, below it an uneven skyline, and the road from the horizon down."""
-    skyline = 0.05 + 0.09 * wp.abs(wp.sin(7.0 * toward[0] + 3.0 * toward[1]))
+    ridge = 2.2 * toward[0] + toward[1]
+    skyline = 0.05 + 0.18 * wp.abs(ridge - wp.floor(ridge) - 0.5)
     sky = mix(clear_sky(light, toward), light.cloud_rgb, light.cloud)
     far = light.ambient_rgb * 0.13 + light.sun_rgb * 0.03
     rgb = mix(far, sky, wp.clamp((toward[2] - skyline) * 14.0 + 0.5, 0.0, 1.0))
@@ -103,7 +104,7 @@ def mesh_at(
         anchor = wp.cw_mul(meshes.anchor[triangle], size)
         seen_from = -(sight * turn)
         coat = body_coat(
-            meshes, light, coat, material, tint, detail, facing, flat, seen_from, metric, anchor, size, texel_m
+            meshes.glyph, light, coat, material, tint, detail, facing, flat, seen_from, metric, anchor, size, texel_m
         )
         if light.snow > 0.0:
             settled = light.snow * 0.55 * smooth(0.6, 0.95, normal[2])
