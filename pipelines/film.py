@@ -16,7 +16,7 @@ from pipelines.overlay import STRIP_HEIGHT_PX, Instruments, Seen, draw_attention
 from pipelines.rollout import Tick
 from pipelines.sight import DetectorSight, Sight
 from pipelines.video import fit, video_writer
-from pipelines.worlds import Worlds, make_renderer, make_weather
+from pipelines.worlds import Worlds, current_weather, make_renderer, make_weather
 from sim.simulator import Simulator
 from sim.types import Boxes3D, EgoState
 
@@ -79,6 +79,7 @@ class Film:
     def shoot(self, ego: EgoState, boxes: Boxes3D) -> None:
         """Draw the video camera now; called before the step that changes the world."""
         world, state = self._simulator.world, self._simulator.state
+        self._weather = current_weather(self._worlds, self._weather, ego.time_s)
         frame, truth = self._renderer.render(world, state, self._weather, ego, boxes)
         self._image = frame.rgb[0, 0].numpy().copy()
         self._boxes_px = truth.boxes_2d.visible_px[0, 0].numpy().copy()

@@ -10,8 +10,7 @@ from configs.schema import Experiment
 from perception.oracle import oracle_percept
 from perception.perceiver import Perceiver
 from perception.weights import SHIPPED_DETECTOR, load_detector
-from pipelines.worlds import Worlds, make_renderer, make_weather
-from sim.rendering.camera import camera_from_config
+from pipelines.worlds import Worlds, current_weather, make_renderer, make_weather
 from sim.simulator import Simulator
 from sim.types import Boxes3D, EgoState, GroundTruth, Percept, SensorFrame
 
@@ -59,9 +58,9 @@ class DetectorSight:
     ) -> None:
         count = len(worlds.seeds)
         self.renderer = make_renderer(experiment, worlds, device=device)
-        self.weather = make_weather(worlds)
+        self._worlds, self.weather = worlds, make_weather(worlds)
         detector = load_detector(weights, device)
-        self.perceiver = Perceiver(detector, camera_from_config(experiment.camera), count, experiment.sim.dt_s)
+        self.perceiver = Perceiver(detector, self.renderer.camera, count, experiment.sim.dt_s)
 
     def reset(self, mask: torch.Tensor) -> None:
         """Forget the tracks of the worlds of `mask` (B,)."""
@@ -69,6 +68,7 @@ class DetectorSight:
 
     def look(self, simulator: Simulator, ego: EgoState, boxes: Boxes3D) -> View:
         """Draw the camera and perceive it; the truth goes to the metrics, never to the car."""
+        self.weather = current_weather(self._worlds, self.weather, ego.time_s)
         frame, truth = self.renderer.render(simulator.world, simulator.state, self.weather, ego, boxes)
         return View(self.perceiver(frame), frame, truth)
 

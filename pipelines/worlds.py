@@ -16,10 +16,11 @@ from configs.schema import CameraConfig, Experiment, RoadKind, WeatherConfig, We
 from sim.mapfiles.opendrive import read_opendrive
 from sim.painting.gan import gan_textures
 from sim.painting.textures import Textures, procedural_textures
-from sim.rendering.camera import camera_from_config
-from sim.rendering.conditions import Forecast, conditions_of, drawn_conditions
-from sim.rendering.render import Renderer
+from sim.rendering.cameras import Cameras
+from sim.rendering.conditions import DRY_FRICTION, Forecast, conditions_of, drawn_conditions
+from sim.rendering.rigs import rig_from_config
 from sim.rendering.scenery import Scenery, build_scenery
+from sim.rendering.sensor import sensor_from_config
 from sim.rendering.weather import Weather, weather_of
 from sim.roadgen.generate import generate_road
 from sim.roads.lanegraph import compile_lanes
@@ -119,19 +120,24 @@ def forecast_of_seed(experiment: Experiment, seed: int) -> Forecast:
 
 
 def make_simulator(experiment: Experiment, worlds: Worlds, device: str = "cpu") -> Simulator:
-    """The batch, spawned."""
-    return Simulator(worlds.maps.lanes, experiment.sim, worlds.seeds, worlds.map_index, device)
+    """The batch, spawned; wet and snowy roads grip less than `sim.road_friction` says of dry ones."""
+    simulator = Simulator(worlds.maps.lanes, experiment.sim, worlds.seeds, worlds.map_index, device)
+    grip = [forecast.at(0.0).friction() / DRY_FRICTION for forecast in worlds.forecasts]
+    simulator.world.friction *= torch.tensor(grip, device=device)
+    return simulator
 
 
 def make_renderer(
     experiment: Experiment, worlds: Worlds, camera: CameraConfig | None = None, device: str = "cpu"
-) -> Renderer:
-    """A renderer of the worlds through the configured camera, or through another one."""
+) -> Cameras:
+    """The configured rig's cameras in the worlds, or another single one, with the configured sensor."""
+    rig = rig_from_config(experiment.camera, experiment.rig) if camera is None else rig_from_config(camera)
     camera = camera or experiment.camera
-    return Renderer(
+    return Cameras(
         worlds.maps.scenery,
         textures(experiment.appearance),
-        camera_from_config(camera),
+        rig,
+        sensor_from_config(experiment.sensor),
         len(worlds.seeds),
         experiment.sim.actors,
         camera.supersample,
@@ -142,6 +148,13 @@ def make_renderer(
 def make_weather(worlds: Worlds, time_s: float = 0.0) -> Weather:
     """Weather of every world, each by its own forecast and seed, at a time of the drive."""
     return weather_of([forecast.at(time_s) for forecast in worlds.forecasts])
+
+
+def current_weather(worlds: Worlds, weather: Weather, time_s: torch.Tensor) -> Weather:
+    """Each world's weather at its own time (B,): `weather` itself, unless some forecast changes."""
+    if all(len(forecast.at_s) == 1 for forecast in worlds.forecasts):
+        return weather
+    return weather_of([forecast.at(t) for forecast, t in zip(worlds.forecasts, time_s.tolist(), strict=True)])
 
 
 @lru_cache(maxsize=3)

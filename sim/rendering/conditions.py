@@ -10,7 +10,7 @@ from configs.schema import WeatherConfig, WeatherName
 from sim.rendering.sun import sun_position
 
 NAMES: tuple[WeatherName, ...] = get_args(WeatherName)
-_DRY_FRICTION, _WET_FRICTION, _SNOW_FRICTION = 0.95, 0.6, 0.3
+DRY_FRICTION, _WET_FRICTION, _SNOW_FRICTION = 0.95, 0.6, 0.3
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Conditions:
 
     def friction(self) -> float:
         """Of tyres on the road: dry 0.95, wet 0.6, snow 0.3."""
-        wet = _DRY_FRICTION + (_WET_FRICTION - _DRY_FRICTION) * min(1.0, 1.5 * self.wet)
+        wet = DRY_FRICTION + (_WET_FRICTION - DRY_FRICTION) * min(1.0, 1.5 * self.wet)
         return wet + (_SNOW_FRICTION - wet) * min(1.0, 1.5 * self.snow)
 
 

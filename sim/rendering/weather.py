@@ -22,11 +22,12 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722])
 _FULL_SUN_LUX = 1.2e5  # of light 1 in the atmosphere's units, on a matt surface
 _LAMP = 1.6e-4  # what headlights and street lights give a road, in the same units
 _METERED_GROUND = 0.17  # albedo of what the exposure meter sees below the horizon
-_METER = 0.24  # exposed brightness of the metered mean
+_METER = 0.27  # exposed brightness of the metered mean
 _NIGHT_SKY = np.array([0.7e-6, 0.8e-6, 1.1e-6])  # moon and air glow
 _TOWN_GLOW = np.array([3.6e-6, 2.6e-6, 1.8e-6])  # lamps mirrored by the haze, at the horizon
 _WHITE_BALANCE = 0.65  # how much of the light's colour cameras take out
 _NUMBERS = ("turbidity", "cloud", "visibility_m", "rain_mmph", "snowfall_mmph", "snow", "wet", "town", "exposure_ev")
+_SKY = 1.35  # clear sky overhead is brighter than what light that is scattered once or evenly makes it
 _VEIL = 0.018  # light that lenses and windscreens scatter over the picture
 
 
@@ -113,7 +114,7 @@ def weather_of(conditions: Sequence[Conditions], device: str = "cpu") -> Weather
         "ambient_rgb": ambient * scale,
         "visibility_m": visibility,
         "fog_rgb": air * scale,
-        "zenith_rgb": (sky.zenith_rgb * dim + night) * scale,
+        "zenith_rgb": (_SKY * sky.zenith_rgb * dim + night) * scale,
         "horizon_rgb": horizon * scale,
         "glow_rgb": np.minimum(sky.glow_rgb * sunny * scale, 12.0),
         "lamps": np.maximum(_ramp(light, 1500.0, 300.0), 0.8 * _lit_up_by(visibility, rain)),

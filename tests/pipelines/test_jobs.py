@@ -95,7 +95,7 @@ def test_rendered_scenes_are_consistent_coco(scenes):
             left, top, width, height = entry["bbox"]
             inside = labels[int(top) : int(np.ceil(top + height)), int(left) : int(np.ceil(left + width))]
             assert (inside == label_of_category[entry["category_id"]]).any()
-    assert len({image["weather"] for image in coco.dataset["images"]}) == 3
+    assert len({image["weather"] for image in coco.dataset["images"]}) > 8
 
 
 @pytest.mark.slow

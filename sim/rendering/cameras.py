@@ -1,0 +1,49 @@
+"""A rig's cameras as the car has them: ideal views, bent by lenses, taken by sensors."""
+
+from dataclasses import replace
+
+from sim.painting.textures import Textures
+from sim.rendering.lens import LensStage
+from sim.rendering.render import Renderer
+from sim.rendering.scenery import Scenery
+from sim.rendering.sensor import Sensor, SensorStage, touches_nothing
+from sim.rendering.weather import Weather
+from sim.types import Boxes3D, CameraModel, EgoState, ExtraLabel, GroundTruth, SensorFrame, State, World
+
+
+class Cameras:
+    """Draws `worlds` worlds of `actors` actors through one rig; pinholes and ideal sensors cost nothing extra.
+
+    Raises ValueError where sizes do not fit each other, or where labels are asked for that lenses cannot bend.
+    """
+
+    def __init__(
+        self,
+        scenery: Scenery,
+        textures: Textures,
+        rig: CameraModel,
+        sensor: Sensor,
+        worlds: int,
+        actors: int,
+        supersample: int = 1,
+        device: str = "cpu",
+        labels: tuple[ExtraLabel, ...] = (),
+    ) -> None:
+        if rig.lenses and labels:
+            raise ValueError(f"labels: {', '.join(labels)} are those of pinholes; leave them out or camera.lens")
+        self.camera = rig
+        self._lens = LensStage(rig, worlds, actors, device) if rig.lenses else None
+        self._sensor = None if touches_nothing(sensor) else SensorStage(sensor)
+        view = self._lens.ideal if self._lens else rig
+        self._renderer = Renderer(scenery, textures, view, worlds, actors, supersample, device, labels)
+
+    def render(
+        self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
+    ) -> tuple[SensorFrame, GroundTruth]:
+        """Draw the current tick, as `Renderer.render` does; the images are overwritten by the next call."""
+        frame, truth = self._renderer.render(world, state, weather, ego, boxes_3d)
+        if self._lens is not None:
+            frame, truth = self._lens.apply(frame, truth)
+        if self._sensor is not None:
+            frame = self._sensor.apply(frame, truth, world, state, weather)
+        return replace(frame, camera=self.camera), truth
