@@ -1,6 +1,7 @@
 """Batched episodes: simulator, oracle senses and the rules that end an episode; no opinion about who drives."""
 
 from dataclasses import dataclass, fields
+from typing import get_args
 
 import torch
 
@@ -40,8 +41,9 @@ class Outcome:
 
 
 def kind_of_seed(kind: RoadKind | str, seed: int) -> RoadKind:
-    """The kind of road that seed drives on: `kind` itself, or where it is "any" one after the other."""
-    return MIXED_KINDS[seed % len(MIXED_KINDS)] if kind == "any" else kind  # type: ignore[return-value]
+    """The kind of road that seed drives on: `kind` itself, or where it is "any" or "all" one after the other."""
+    mixed = {"any": MIXED_KINDS, "all": get_args(RoadKind)}.get(kind)
+    return mixed[seed % len(mixed)] if mixed else kind  # type: ignore[return-value]
 
 
 def lane_pool(road: RoadConfig, seed: int) -> LaneGraph:

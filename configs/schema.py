@@ -16,6 +16,7 @@ WeatherName = Literal[
 ]  # fmt: skip
 RigName = Literal["front", "nuscenes", "waymo", "kitti"]
 SensorName = Literal["ideal", "dashcam", "phone", "industrial"]
+LidarName = Literal["hdl64", "hdl32", "waymo", "ouster128"]
 
 
 class Section(BaseModel):
@@ -28,7 +29,9 @@ class RoadConfig(Section):
     """Where to drive: a map file, or a kind of generated road."""
 
     map: Path | None = Field(default=None, description="OpenDRIVE file; overrides kind")
-    kind: Literal[RoadKind, "any"] = Field(default="town", description="kind of generated road; any mixes them by seed")
+    kind: Literal[RoadKind, "any", "all"] = Field(
+        default="town", description="kind of generated road; any mixes rural, highway and town by seed, all every kind"
+    )
     pool: int = Field(
         default=32, ge=1, le=4096, description="how many different roads training and evaluation draw from"
     )
@@ -168,6 +171,46 @@ SensorSetting = Annotated[
 ]
 
 
+class LidarConfig(Section):
+    """A lidar; what is not given is as `like` has it. It spins once a tick."""
+
+    like: LidarName = "hdl64"
+    azimuths: int | None = Field(default=None, ge=16, le=8192, description="columns of a spin")
+    range_m: float | None = Field(default=None, ge=5.0, le=300.0)
+    x_ego_m: float | None = None
+    y_ego_m: float | None = None
+    z_ego_m: float | None = None
+    rolling: bool = Field(default=False, description="columns are shot one after another during the tick before")
+    compensated: bool = Field(default=True, description="points of a rolling scan are corrected for the ego's motion")
+    noise_m: float | None = Field(default=None, ge=0.0, le=1.0, description="standard deviation of ranges")
+
+
+def _lidar_form(value: Any) -> str:
+    return "the numbers" if isinstance(value, dict | LidarConfig) else "the name"
+
+
+LidarSetting = Annotated[
+    Annotated[LidarName, Tag("the name")] | Annotated[LidarConfig, Tag("the numbers")], Discriminator(_lidar_form)
+]
+
+
+class RadarConfig(Section):
+    """A radar that looks ahead."""
+
+    x_ego_m: float = 3.4
+    y_ego_m: float = 0.0
+    z_ego_m: float = 0.5
+    yaw_deg: float = Field(default=0.0, ge=-360.0, le=360.0, description="counter-clockwise, 0 looks ahead")
+    fov_deg: float = Field(default=120.0, ge=10.0, le=150.0, description="horizontal")
+    range_m: float = Field(default=200.0, ge=10.0, le=300.0, description="at which a car is just seen")
+    range_step_m: float = Field(default=0.4, gt=0.0, le=10.0, description="what lies closer together is one detection")
+    azimuth_step_deg: float = Field(default=2.0, gt=0.1, le=20.0)
+    speed_step_mps: float = Field(default=0.1, gt=0.0, le=5.0)
+    detections: int = Field(default=64, ge=1, le=1024, description="the strongest so many are reported")
+    noise: float = Field(default=1.0, ge=0.0, le=10.0, description="of ranges, angles and speeds; 0: none")
+    ghosts: float = Field(default=0.0, ge=0.0, le=1.0, description="how many echoes come back a second time")
+
+
 def _rig_form(value: Any) -> str:
     return "the cameras" if isinstance(value, list | tuple) else "the name"
 
@@ -288,11 +331,16 @@ class Experiment(Section):
         default="clear", description="a name, any (one by seed), numbers, or a list of numbers with at_s"
     )
     appearance: Literal["procedural", "gan", "any"] = "procedural"
+    assets: dict[str, Path] = Field(
+        default_factory=dict, description=".glb files in place of our models, by name: {SALOON: my.glb}"
+    )
     road: RoadConfig = RoadConfig()
     sim: SimConfig = SimConfig()
     camera: CameraConfig = CameraConfig()
     rig: RigSetting = Field(default="front", description="front (the camera alone), nuscenes, waymo, kitti, or a list")
     sensor: SensorSetting = Field(default="ideal", description="ideal, dashcam, phone, industrial, or numbers")
+    lidar: LidarSetting | None = Field(default=None, description="hdl64, hdl32, waymo, ouster128, numbers, or null")
+    radar: RadarConfig | None = Field(default=None, description="null, or {} for one that looks ahead")
     train: TrainConfig = TrainConfig()
     drive: DriveConfig = DriveConfig()
     render: RenderConfig = RenderConfig()

@@ -1,4 +1,4 @@
-"""The command line: `roadloop drive | render | train | evaluate | map | bench | soak | scenario | suite`.
+"""The command line: `roadloop drive | view | render | train | evaluate | map | bench | soak | scenario | suite`.
 
 Only light modules are imported here; torch, Warp and Ray load inside the command that needs them.
 """
@@ -52,7 +52,7 @@ class Drive(Common):
     map: File = None
     """OpenDRIVE file to drive on."""
     road: Annotated[str | None, _arg("KIND")] = None
-    """Generated road to drive on: town, urban, rural, hills, highway, motorway, crossing, roundabout or any."""
+    """Generated road to drive on: town, urban, rural, hills, highway, motorway, crossing, roundabout, any or all."""
     agent: Annotated[str | None, _arg("ppo|classical|random|PATH")] = None
     """Who drives (default ppo)."""
     perception: Annotated[str | None, _arg("detector|oracle|PATH")] = None
@@ -85,6 +85,41 @@ class Drive(Common):
 
 
 @dataclasses.dataclass(kw_only=True)
+class View(Common):
+    """Look around a running world on a page in your browser: cameras, labels, weather, map, and the wheel."""
+
+    map: File = None
+    """OpenDRIVE file to drive on."""
+    road: Annotated[str | None, _arg("KIND")] = None
+    """Generated road to drive on: town, urban, rural, hills, highway, motorway, crossing or roundabout."""
+    scenario: Annotated[Path | None, _arg("FILE|NAME")] = None
+    """Scenario to look at: OpenSCENARIO (.xosc), our own (.yaml), CommonRoad (.xml), or a name of the library."""
+    agent: Annotated[str | None, _arg("classical|ppo|you|none|PATH")] = None
+    """Who drives at first: an agent, you at the keyboard, or nobody (default classical; a scenario's own actions)."""
+    weather: Text = None
+    """clear, fog, dusk, night, rain, snow, ... or any."""
+    seed: Whole = None
+    """Picks the road, the traffic and the look (default 0)."""
+    port: Annotated[int, _arg("P")] = 8377
+    """Port on 127.0.0.1; 0 takes a free one."""
+    browser: bool = True
+    """Open the page in the browser."""
+
+    def run(self) -> None:
+        given = [name for name in ("map", "road", "scenario") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"--{given[0]} and --{given[1]} exclude each other: give one of them")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"--port: {self.port} is not between 0 and 65535")
+        base = {"sim.actors": 40, "sim.pedestrians": 10, "sim.cyclists": 3, "sim.motorcycles": 2, "sim.parked": 6}
+        base |= {"sim.dt_s": 0.025, "sim.route_m": 4000.0}
+        base |= {"camera.width_px": 640, "camera.height_px": 360, "camera.fov_deg": 75.0}
+        flags = {"road__map": self.map, "road__kind": self.road, "weather": self.weather, "seed": self.seed}
+        driver = self.agent or ("none" if self.scenario is not None else "classical")
+        _job("view_job").view(self.experiment(base, **flags), self.scenario, driver, self.port, self.browser)
+
+
+@dataclasses.dataclass(kw_only=True)
 class Render(Common):
     """Render a labelled dataset: images, semantic, instance, depth and annotations.json (COCO), or other layouts."""
 
@@ -100,7 +135,7 @@ class Render(Common):
     """Seed of the first scene; the others count up."""
 
     def run(self) -> None:
-        base = {"road.kind": "any", "weather": "any", "appearance": "any"}
+        base = {"road.kind": "all", "weather": "any", "appearance": "any", "sim.cyclists": 2, "sim.parked": 4}
         base |= {"camera.width_px": 640, "camera.height_px": 360}
         experiment = self.experiment(
             base, render__scenes=self.scenes, render__format=self.format, workers=self.workers, seed=self.seed
@@ -226,6 +261,7 @@ class Soak(Common):
 
 COMMANDS = {
     "drive": Drive,
+    "view": View,
     "render": Render,
     "train": Train,
     "evaluate": Evaluate,
