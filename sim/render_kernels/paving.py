@@ -252,7 +252,7 @@ def ground_at(
     # Asphalt, whose grain and stains also tell where paint is worn and water stands.
     asphalt = mean_of(images.texel, images.asphalt_first, images.asphalt_log2, variant)
     grain = float(1.0)
-    stain = 1.0 + 0.10 * noise
+    stain = 1.0 + 0.07 * noise
     if footprint < FINE_M and (code & (CLASS_MASK | EDGE_FLAG)) != 0:
         fine = sample(
             images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 2.5, point[1] / 2.5,
@@ -316,6 +316,8 @@ def ground_at(
     d = point[1]
     tone = float(1.0)
     track = float(0.0)
+    rut = float(0.0)
+    mixed = float(0.0)  # in junctions wheels roll everywhere
     lane = code & LANE_MASK
     if lane > 0:
         piece = ground.lane_first[scene] + lane - 1
@@ -326,9 +328,11 @@ def ground_at(
         s = shape[0] + dx * line[2] + dy * line[3]
         d = dy * line[2] - dx * line[3]
         tone = shape[2]
+        rut = wp.max(shape[3], 0.0)
+        mixed = wp.max(-shape[3], 0.0)
         u = (wp.abs(d) - TRACK_M) * 2.4
         track = wp.max(1.0 - u * u, 0.0)
-        track *= track * shape[3] * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
+        track *= track * rut * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
     snow = light.snow
     wet = light.wet
 
@@ -352,7 +356,7 @@ def ground_at(
         albedo *= 1.0 - 0.25 * wet
         if snow > 0.0:
             cover = wp.clamp(2.4 * snow - 0.25 + 0.25 * noise, 0.0, 1.0)
-            albedo = mix(albedo, wp.vec3(0.80, 0.82, 0.86), cover)
+            albedo = mix(albedo, wp.vec3(0.80, 0.82, 0.86) * (1.0 + 0.05 * noise), cover)
     tint = 0.85 * tone * ground.style[scene, 0]
     warm = ground.style[scene, 1]
     asphalt = wp.cw_mul(asphalt, wp.vec3(tint * (1.0 + 0.05 * warm), tint, tint * (1.0 - 0.06 * warm)))
@@ -364,27 +368,25 @@ def ground_at(
         albedo = mix(albedo, walk, side / (1.0 - road + 1.0e-4))
         mirror = side * 0.45 * wet * (1.0 - cover)
     if road > 0.0:
-        oil = wp.max(1.0 - 3.0 * d * d, 0.0) * wp.min(2.0 * tone, 1.0)
-        if lane == 0:
-            oil = 0.0
+        oil = rut * wp.max(1.0 - 3.0 * d * d, 0.0)
         asphalt *= 1.0 - 0.16 * track - 0.07 * oil + 0.05 * warm * track
         if below[3] > 0.0:
             part = wp.min(below[3] * share / road, 1.0)
             factor = wp.vec3(below[0], below[1], below[2]) * (1.0 / below[3])
             asphalt = mix(asphalt, wp.cw_mul(asphalt, factor), part)
         asphalt = mix(asphalt, wp.vec3(0.12, 0.11, 0.10) * stain, wp.clamp(gutter * share, 0.0, 1.0) * 0.45)
-        puddle = wp.clamp(1.7 * wet - 1.25 + 0.20 * noise + 0.45 * track, 0.0, 1.0)
-        asphalt *= 1.0 - wet * (0.42 + 0.12 * puddle)
+        puddle = wp.clamp(1.8 * wet - 1.2 + 0.20 * noise + 0.45 * track, 0.0, 1.0)
+        asphalt *= 1.0 - wet * (0.50 + 0.15 * puddle)
         if paint[3] > 0.0:
             part = wp.min(paint[3] * share / road, 1.0)
             asphalt = mix(asphalt, wp.vec3(paint[0], paint[1], paint[2]) * ((1.0 - 0.15 * wet) / paint[3]), part)
         shine = wet * 0.4 + puddle * 0.6
         if snow > 0.0:
-            rolled = track + wp.clamp(0.6 - wp.abs(d) * 0.25, 0.0, 0.5)
-            cover = wp.clamp(2.1 * snow - 0.55 - rolled * (1.7 - snow) + 0.16 * noise, 0.0, 1.0)
+            rolled = track + 0.4 * rut * wp.max(1.0 - 0.5 * d * d, 0.0) + 0.4 * mixed
+            cover = wp.clamp(2.0 * snow - 0.55 - rolled * (2.0 - snow) + 0.22 * noise, 0.0, 1.0)
             slush = wp.clamp(1.5 * snow - 0.2, 0.0, 0.7)
             asphalt = mix(asphalt, wp.vec3(0.26, 0.25, 0.24), slush * (1.0 - cover) * 0.6)
-            asphalt = mix(asphalt, wp.vec3(0.68, 0.70, 0.74), cover)
+            asphalt = mix(asphalt, wp.vec3(0.64, 0.66, 0.69) * (1.0 + 0.08 * noise + 0.3 * (grain - 1.0)), cover)
             shine *= 1.0 - cover
         albedo = mix(albedo, asphalt, road)
         mirror += road * shine

@@ -8,7 +8,7 @@ import warp as wp
 from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
 from sim.render_kernels.paving import ground_at, mirrored
 from sim.render_kernels.surface import mesh_at
-from sim.render_kernels.terrain import Ground
+from sim.render_kernels.terrain import Ground, lamplight_at, normal_at
 from sim.render_kernels.view import (
     DEPTH_ONE,
     ITEM_SHIFT,
@@ -168,6 +168,10 @@ def shade_pixels(
             clear = exp_of(-light.extinction * thickness)
             near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
             air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
+            pool = float(0.0)
+            if light.street > 0.0 and distance > 0.0:
+                pool = light.street * light.beam * 0.45
+                pool *= lamplight_at(ground, scene, eye[0] + depth * toward[0], eye[1] + depth * toward[1])
             if clear < LEAST_CLEAR:
                 clear = 0.0
             elif on_mesh:
@@ -198,30 +202,36 @@ def shade_pixels(
                     size = actors.size_m[world, item]
                     detail = actors.detail[world, item]
                     turn = actors.turn[world, item]
-                lamp = headlight(light, ray, distance)
+                # What stands upright is lit aslant, and what is above the lanterns hardly at all.
+                pool *= wp.clamp(1.1 - 0.12 * (eye[2] + depth * toward[2] - z), 0.05, 0.5)
+                lamp = headlight(light, ray, distance) + pool
                 rgb = mesh_at(
                     images, meshes, light, eye - wp.vec3(pose[0], pose[1], z), turn, seen, model, size, tint, variant,
                     detail, phase, toward, sight, lamp, depth / focal,
                 )  # fmt: skip
             elif on_ground:
-                inverse = 1.0 / toward[2]
                 point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
                 texel_m = depth * step / focal
-                slope_r = world_from_camera[2, 0] * inverse
-                slope_b = world_from_camera[2, 1] * inverse
-                width = wp.vec2(
-                    world_from_camera[0, 0] - toward[0] * slope_r, world_from_camera[1, 0] - toward[1] * slope_r
-                )
-                height = wp.vec2(
-                    world_from_camera[0, 1] - toward[0] * slope_b, world_from_camera[1, 1] - toward[1] * slope_b
-                )
+                # The footprint lies in the plane of the ground there.
+                up = normal_at(ground, scene, point[0], point[1])
+                inverse = 1.0 / wp.min(wp.dot(up, toward), -0.002)
+                right_ray = wp.vec3(world_from_camera[0, 0], world_from_camera[1, 0], world_from_camera[2, 0])
+                right_ray -= toward * (wp.dot(up, right_ray) * inverse)
+                down_ray = wp.vec3(world_from_camera[0, 1], world_from_camera[1, 1], world_from_camera[2, 1])
+                down_ray -= toward * (wp.dot(up, down_ray) * inverse)
+                width = wp.vec2(right_ray[0], right_ray[1])
+                height = wp.vec2(down_ray[0], down_ray[1])
                 paved = ground_at(
                     images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance
                 )
-                sun = light.sun_rgb * (wp.max(light.sun[2], 0.0) * (1.0 - dark - under))
+                lit = float(0.0)
+                if light.sun[2] > 0.0:
+                    lit = wp.max(wp.dot(up, light.sun), 0.0)
+                sun = light.sun_rgb * (lit * (1.0 - dark - under))
                 sky = light.ambient_rgb * (1.0 - 0.15 * dark - 0.78 * under)
                 lamp = headlight(light, ray, distance) * 0.9
-                rgb = wp.cw_mul(paved.albedo, sun + sky + wp.vec3(1.0, 0.95, 0.85) * lamp)
+                lamps = wp.vec3(1.0, 0.95, 0.85) * lamp + wp.vec3(1.0, 0.78, 0.50) * (pool * (1.0 - under))
+                rgb = wp.cw_mul(paved.albedo, sun + sky + lamps)
                 rgb += mirrored(light, paved, sight) * (1.0 - 0.8 * under)
             else:
                 rgb = sky_at(images, light, variant, sight, near_sun)

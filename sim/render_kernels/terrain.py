@@ -25,6 +25,10 @@ class Ground:
     height_first: wp.array(dtype=wp.int32)
     height_top_m: wp.array(dtype=wp.float32)
     height_m: wp.array(dtype=wp.float32)
+    pool_cell_m: wp.float32  # light of street lamps, from the same origin
+    pool_shape: wp.array(dtype=wp.vec2i)
+    pool_first: wp.array(dtype=wp.int32)
+    pool: wp.array(dtype=wp.uint8)
     code_cell_m: wp.float32  # cells from the same origin, each with a code as in rendering/lane_cells.py
     code_shape: wp.array(dtype=wp.vec2i)
     code_first: wp.array(dtype=wp.int32)
@@ -66,6 +70,25 @@ def ground_distances(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float
     side = (float((a << 16) >> 16) * (1.0 - fx) + float((b << 16) >> 16) * fx) * (1.0 - fy)
     side += (float((c << 16) >> 16) * (1.0 - fx) + float((d << 16) >> 16) * fx) * fy
     return wp.vec2(road * GROUND_UNIT_M, side * GROUND_UNIT_M)
+
+
+@wp.func
+def lamplight_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+    """Light of street lamps on the ground, 1 right below one lantern."""
+    origin = ground.origin[scene]
+    shape = ground.pool_shape[scene]
+    gx = (x - origin[0]) / ground.pool_cell_m
+    gy = (y - origin[1]) / ground.pool_cell_m
+    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0] - 1) or gy >= float(shape[1] - 1):
+        return 0.0
+    column = int(gx)
+    row = int(gy)
+    fx = gx - float(column)
+    fy = gy - float(row)
+    at = ground.pool_first[scene] + row * shape[0] + column
+    low = float(ground.pool[at]) * (1.0 - fx) + float(ground.pool[at + 1]) * fx
+    high = float(ground.pool[at + shape[0]]) * (1.0 - fx) + float(ground.pool[at + shape[0] + 1]) * fx
+    return (low * (1.0 - fy) + high * fy) * (1.0 / 96.0)
 
 
 @wp.func

@@ -20,6 +20,7 @@ ROAD_KINDS = frozenset(
     + ("border", "parking", "stop", "biking", "bus", "taxi", "HOV", "roadWorks", "mwyEntry", "mwyExit")
     + ("special1", "special2", "special3")
 )
+ROLLED_KINDS = ROAD_KINDS - {"shoulder", "border", "biking", "parking", "stop"}
 SIDEWALK_KINDS = frozenset({"sidewalk", "walking", "curb"})
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from sim.rendering.decals import CELL_M, straightened
-from sim.rendering.ground import ROAD_KINDS, SIDEWALK_KINDS, GroundRaster, Strip
+from sim.rendering.ground import ROAD_KINDS, ROLLED_KINDS, SIDEWALK_KINDS, GroundRaster, Strip
 
 LANE_MASK = (1 << 20) - 1  # index of the lane's piece within the map, plus 1; 0: none
 CLASS_SHIFT = 20
@@ -25,6 +25,7 @@ SHOULDER_M = 1.9  # beside the carriageway the ground depends on the distance to
 FAR_M = 7.0
 INSIDE_M = 0.6  # farther than this from every edge ground is plain
 _SHIFT = 4
+_RIM_M = 0.4
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,7 @@ class LaneCells:
 
     code: np.ndarray  # (rows, columns) int32
     line: np.ndarray  # (L, 4) start x, y, unit direction
-    shape_m: (
-        np.ndarray
-    )  # (L, 4) distance along at the start, half width, tone of its surface, depth of its wheel tracks
+    shape_m: np.ndarray  # (L, 4) distance along at the start, half width, tone, depth of wheel tracks (-1: everywhere)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -58,8 +57,10 @@ def lane_cells(strips: Sequence[Strip], ground: GroundRaster, seed: int) -> Lane
 
 
 def _rank(strip: Strip) -> int:
-    """Later ones cover earlier ones: walks, lanes through junctions, lanes between them."""
-    return 0 if strip.kind in SIDEWALK_KINDS else 1 if strip.junction is not None else 2
+    """Later ones cover earlier ones: walks, lanes that few roll on, lanes through junctions, lanes between them."""
+    if strip.kind in ROLLED_KINDS:
+        return 2 if strip.junction is not None else 3
+    return 0 if strip.kind in SIDEWALK_KINDS else 1
 
 
 def _classes(ground: GroundRaster) -> np.ndarray:
@@ -87,15 +88,17 @@ def _draw(strip: Strip, lanes: np.ndarray, origin: np.ndarray, start: int, seed:
     step = np.diff(middle[kept], axis=0)
     length = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)
     along = np.concatenate([[0.0], np.cumsum(length)[:-1]])
+    half = 0.5 * np.hypot(*(left - right).T)
+    if strip.kind in ROAD_KINDS:  # cells that a rim only touches are left to the neighbour
+        kept_share = 1.0 - _RIM_M / np.maximum(half, 2.0 * _RIM_M)
+        left, right = (middle + kept_share[:, None] * (edge - middle) for edge in (left, right))
     scale = (1 << _SHIFT) / CELL_M
     for k, (a, b) in enumerate(pairwise(kept)):
         ring = np.concatenate([left[a : b + 1], right[a : b + 1][::-1]])
         pixels = np.rint(((ring - origin) - 0.5 * CELL_M) * scale).astype(np.int32)
         cv2.fillPoly(lanes, [pixels], start + k + 1, shift=_SHIFT)  # type: ignore[call-overload]
-    half = 0.5 * np.hypot(*(left - right).T)[kept[:-1]]
     rng = np.random.default_rng([seed, zlib.crc32(strip.road.encode())])
     tone = np.exp(rng.normal(0.0, 0.10))
-    rut = rng.uniform(0.5, 1.0) * (0.5 if strip.junction is not None else 1.0)
-    rolled = strip.kind in ROAD_KINDS and strip.kind not in ("biking", "parking", "shoulder", "border", "stop")
-    constant = np.broadcast_to([tone, rut if rolled else 0.0], (len(step), 2))
-    return np.column_stack([middle[kept[:-1]], step / length[:, None], along, half, constant])
+    rut = rng.uniform(0.5, 1.0) if strip.junction is None else -1.0
+    constant = np.broadcast_to([tone, rut if strip.kind in ROLLED_KINDS else 0.0], (len(step), 2))
+    return np.column_stack([middle[kept[:-1]], step / length[:, None], along, half[kept[:-1]], constant])

@@ -20,7 +20,7 @@ from sim.meshes.library import mesh_library
 from sim.meshes.looks import glyph_table, look_table
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
-from sim.rendering import decals
+from sim.rendering import decals, lamplight
 from sim.rendering.clouds import clouds_of
 from sim.rendering.extras import Extras
 from sim.rendering.scenery import Scenery
@@ -398,6 +398,8 @@ class Renderer:
         result.lane_first = self._constant(scenery.lane_first)
         result.lane_line = self._constant(scenery.lane_line, wp.vec4)
         result.lane_shape_m = self._constant(scenery.lane_shape_m, wp.vec4)
+        result.pool_cell_m, result.pool_shape = lamplight.CELL_M, self._constant(scenery.pool_shape, wp.vec2i)
+        result.pool_first, result.pool = self._constant(scenery.pool_first), self._constant(scenery.pool)
         result.noise = self._constant(scenery.ground_noise)
         result.mark_thin = self._constant(scenery.mark_thin)
         result.mark_rgb = self._constant(decals.DECAL_RGB, wp.vec3)

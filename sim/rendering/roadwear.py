@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.rendering.decals import Decal, DecalKind, paint_of
-from sim.rendering.ground import ROAD_KINDS, SIDEWALK_KINDS, GroundRaster, PaintedLine, Strip
-
-_ROLLED = ROAD_KINDS - {"shoulder", "border", "biking", "parking", "stop"}
+from sim.rendering.ground import ROLLED_KINDS, SIDEWALK_KINDS, GroundRaster, PaintedLine, Strip
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def road_decals(
         age = float(np.clip(style.age + road.normal(0.0, 0.2), 0.05, 1.0))
         lane = _Lane(strip)
         below += _areas(strip, lane, style)
-        if strip.kind in _ROLLED and lane.length_m > 6.0 and lane.width_m > 2.0:
+        if strip.kind in ROLLED_KINDS and lane.length_m > 6.0 and lane.width_m > 2.0:
             above += [*_patches(rng, lane, age), *_seams(rng, lane, age), *_cracks(rng, lane, age)]
             above += _spots(rng, lane, town, strip.junction is not None)
         if strip.kind in SIDEWALK_KINDS:

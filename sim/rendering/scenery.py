@@ -10,6 +10,7 @@ import torch
 
 from sim.meshes.street import Street
 from sim.rendering.ground import CELL_M, PaintedLine, Strip
+from sim.rendering.lamplight import lamp_pools
 from sim.rendering.land import Land, csr, joined_land, lay_land, starts
 from sim.rendering.planting import Items
 from sim.rendering.roadside import plant
@@ -55,6 +56,10 @@ class Scenery:
     lane_first: torch.Tensor  # (M,) int32
     lane_line: torch.Tensor  # (L, 4) start x, y, direction
     lane_shape_m: torch.Tensor  # (L, 4) distance along at the start, half width, tone, depth of wheel tracks
+    # Light of street lamps on the ground, lamplight.ONE right below a lantern
+    pool_shape: torch.Tensor  # (M, 2) int32 columns, rows
+    pool_first: torch.Tensor  # (M,) int32
+    pool: torch.Tensor  # flat uint8
     # Decals, and those near each cell
     mark_first: torch.Tensor  # (cells + M,) int32: CSR
     mark_item: torch.Tensor  # int32
@@ -121,6 +126,16 @@ def _item_grid(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return origin, shape, first, np.argsort(cell, kind="stable")
 
 
+def _pools(maps: list[_Map]) -> dict[str, torch.Tensor]:
+    """Lamplight on the ground of every map."""
+    pools = [lamp_pools(m.items, m.land.ground.origin_world_m, np.array(m.land.cells.shape) * 1.0) for m in maps]
+    return {
+        "pool_shape": torch.tensor([p.shape[::-1] for p in pools], dtype=torch.int32),
+        "pool_first": torch.tensor(starts([p.size for p in pools])[:-1], dtype=torch.int32),
+        "pool": torch.from_numpy(np.concatenate([p.reshape(-1) for p in pools])),
+    }
+
+
 def _joined(maps: list[_Map]) -> Scenery:
     def tensor(rows: object, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.as_tensor(np.asarray(rows), dtype=dtype).contiguous()
@@ -135,6 +150,7 @@ def _joined(maps: list[_Map]) -> Scenery:
     return Scenery(
         ground_cell_m=CELL_M,
         **joined_land([m.land for m in maps]),
+        **_pools(maps),
         item_cell_m=ITEM_CELL_M,
         item_origin_world_m=tensor([g[0] for g in grids]),
         item_shape=int32([g[1] for g in grids]),

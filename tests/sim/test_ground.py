@@ -8,11 +8,14 @@ import torch
 import warp as wp
 from tiny_scene import BARE, SCENERY, StraightRoad, make_world, shoot
 
+from sim.meshes.library import Model
 from sim.render_kernels import paving, terrain
 from sim.rendering.decals import CELL_M, DECAL_RGB, Decal, DecalKind, DecalRaster, rasterise_decals
 from sim.rendering.ground import rasterise_ground
+from sim.rendering.lamplight import ONE, lamp_pools
 from sim.rendering.land import lay_land
 from sim.rendering.lane_cells import DECAL_FLAG, EDGE_FLAG, FAR_FLAG, LANE_MASK, lane_cells
+from sim.rendering.planting import Items
 from sim.rendering.scenery import build_scenery
 from sim.rendering.weather import weather_by_name
 from sim.roadgen.generate import generate_road
@@ -186,3 +189,26 @@ def test_cells_with_decals_are_flagged():
     scenery = build_scenery([StraightRoad()], 0)
     listed = torch.diff(scenery.mark_first) > 0
     assert torch.equal((scenery.code & DECAL_FLAG) != 0, listed)
+
+
+def test_lamps_light_the_ground_as_their_height_and_distance_say():
+    items = Items()
+    items.add(np.array([20.0, 10.0]), 0.0, (2.0, 0.3, 8.0), Model.LAMP_POST)
+    pool = lamp_pools(items, np.zeros(2), np.array([60.0, 40.0]))
+    rows, columns = np.mgrid[: pool.shape[0], : pool.shape[1]] * 2.0
+    away = np.hypot(columns - 20.64, rows - 10.0)
+    near = away < 14.0
+    np.testing.assert_allclose(pool[near] / ONE, (512.0 / (64.0 + away**2) ** 1.5)[near], atol=0.006)
+    assert pool[away > 31.0].max() == 0
+    assert lamp_pools(Items(), np.zeros(2), np.array([60.0, 40.0])).max() == 0
+
+
+def test_street_lamps_brighten_the_road_around_them_at_night():
+    world, state = make_world([[]], ego=(0.0, -1.75, 0.0))
+    night = weather_by_name("night", 1, world.seed)
+    scenes = [BARE, replace(BARE, pool=torch.full_like(BARE.pool, 0))]
+    lit, dark = (shoot(world, state, scenery=s, weather=night)[0].rgb.double().mean() for s in scenes)
+    assert lit > 1.05 * dark
+    dry = weather_by_name("clear", 1, world.seed)
+    by_day = [shoot(world, state, scenery=s, weather=dry)[0].rgb for s in scenes]
+    assert torch.equal(*by_day)
