@@ -250,8 +250,7 @@ def leaf_look(
         hue = wp.vec3(0.52, 0.66, 0.62)
     look.albedo = wp.cw_mul(leaves, hue) * (1.15 + 0.4 * other)
     # A crown is a heap of bright and dark clumps: dark below and inside, bright on top.
-    cell = int(wp.floor(metric[0] * 1.9 + 50.0)) + 64 * int(wp.floor(metric[1] * 1.9 + 50.0))
-    clump = hashed(cell, int(metric[2] * 1.9))
+    clump = wp.clamp(8.0 * leaves[1], 0.0, 1.0)
     inner = (0.62 + 0.38 * local[2]) * (0.84 + 0.3 * clump)
     look.sun_share = inner * (0.22 + 0.78 * wp.clamp(0.65 * wp.dot(normal, light.sun) + 0.35, 0.0, 1.0))
     look.sky_share = (0.42 + 0.5 * local[2] * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
@@ -466,6 +465,12 @@ def roadside_look(
             look.gloss = 0.12
         elif material == 18:
             look.gloss = 0.05
+    if light.street > 0.0:
+        # Street lamps stand along the way: their light falls off above them.
+        glow = (
+            0.035 * light.street * (0.35 + 0.65 * wp.clamp(1.2 - 0.11 * metric[2], 0.0, 1.0)) * (1.0 - 0.5 * normal[2])
+        )
+        look.emission += wp.cw_mul(look.albedo, wp.vec3(1.0, 0.80, 0.55)) * glow
     if not leafy:
         if light.snow > 0.0:
             look.albedo = mix(look.albedo, wp.vec3(0.76, 0.78, 0.82), light.snow * smooth(0.35, 0.75, normal[2]))

@@ -142,6 +142,8 @@ def furnish_country(items: Items, site: Site, runs: list[Run], rng: np.random.Ge
         for xy, out in zip(points, outs):
             items.add(xy + out * 0.6, _yaws(out)[0], (0.12, 0.12, 1.0), Model.DELINEATOR)
         _bends(items, run)
+        if run.length_m > 90.0 and rng.random() < 0.2:
+            _works(items, site, run, float(rng.uniform(45.0, run.length_m - 30.0)))
         if run.length_m > 120.0:
             if rng.random() < 0.55:
                 _wires(items, site, run, rng)
@@ -160,13 +162,28 @@ def furnish_country(items: Items, site: Site, runs: list[Run], rng: np.random.Ge
                 _billboard(items, site, xy + 7.0 * out, yaw, rng)
 
 
+def _works(items: Items, site: Site, run: Run, s_m: float) -> None:
+    """Road works on the verge: a warning before them, barriers at both ends and cones between."""
+    xy, out = run.at(s_m - 40.0)
+    add_sign(items, xy + 1.2 * out, _yaws(out)[1] + math.pi, "works", (0.9, 0.8), 1.7)
+    for k in range(6):
+        xy, out = run.at(s_m + 2.5 * k)
+        end = k in (0, 5)
+        spot = xy + (1.6 if end else 0.55) * out
+        if site.ground.paved_m(spot[None])[0] < -0.2:
+            model = Street.BARRIER if end else Street.CONE
+            items.add(spot, _yaws(out)[1], model_size_m(model), model)
+    xy, out = run.at(s_m + 6.0)
+    items.add(xy + 2.6 * out, _yaws(out)[1], (2.2, 1.3, 0.9), Street.PLAIN_BOX)
+
+
 def _billboard(items: Items, site: Site, xy: np.ndarray, yaw: float, rng: np.random.Generator) -> None:
     if site.free(xy + 2.0 * np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])):
         items.add(xy, yaw, model_size_m(Street.BILLBOARD), Street.BILLBOARD, tint=int(rng.integers(65521)))
 
 
 def _bends(items: Items, run: Run) -> None:
-    """Chevrons on the outside of bends tighter than about 110 m radius."""
+    """On the outside of bends: guard rails below 180 m radius, chevrons below 110 m."""
     s = _steps(run, 14.0, 10.0)
     if len(s) < 3:
         return
@@ -174,10 +191,13 @@ def _bends(items: Items, run: Run) -> None:
     heading = np.unwrap(np.arctan2(outs[:, 1], outs[:, 0]))
     turn = np.gradient(heading) / 14.0
     for k, (xy, out, rate) in enumerate(zip(points, outs, turn)):
+        if abs(rate) > 1.0 / 180.0 and _fans_out(points, outs, k):
+            rails, aways = run.at(s[k] + np.array([-4.67, 0.0, 4.67]))
+            for rail, away in zip(rails, aways):
+                items.add(rail + 1.1 * away, _yaws(away)[1] + math.pi, (4.75, 0.2, 0.75), Model.GUARD_RAIL)
         if abs(rate) > 1.0 / 110.0 and _fans_out(points, outs, k):
-            way = math.atan2(-out[1], -out[0])
             face = "chevron_right" if rate > 0 else "chevron_left"
-            add_sign(items, xy + 1.9 * out, way, face, (0.75, 0.75), 0.9)
+            add_sign(items, xy + 1.9 * out, math.atan2(-out[1], -out[0]), face, (0.75, 0.75), 0.9)
 
 
 def _fans_out(points: np.ndarray, outs: np.ndarray, k: int) -> bool:
