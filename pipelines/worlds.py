@@ -14,6 +14,7 @@ import torch
 from agents.episodes import kind_of_seed
 from configs.schema import CameraConfig, Experiment, RoadKind, WeatherConfig, WeatherName
 from sim.mapfiles.opendrive import read_opendrive
+from sim.meshes.assets import with_assets
 from sim.painting.gan import gan_textures
 from sim.painting.textures import Textures, procedural_textures
 from sim.rendering.cameras import Cameras
@@ -80,6 +81,7 @@ def check_inputs(experiment: Experiment) -> None:
     if experiment.road.map is not None:
         read_opendrive(experiment.road.map)
     textures(experiment.appearance)
+    with_assets(experiment.assets)
 
 
 def batches_by_map(experiment: Experiment, first_seed: int, count: int, size: int) -> list[list[int]]:
@@ -142,6 +144,7 @@ def make_renderer(
         experiment.sim.actors,
         camera.supersample,
         device,
+        library=with_assets(experiment.assets),
     )
 
 

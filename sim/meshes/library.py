@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.meshes import houses, people, plants, roadside, street, two_wheelers, vehicles
+from sim.meshes.looks import glyph_table, look_table
 from sim.meshes.people import POSES
 from sim.meshes.sculpt import Mesh, corner_normals
 from sim.types import Semantic
@@ -99,6 +100,8 @@ class MeshLibrary:
     semantic: np.ndarray  # (MODELS,) int32, 0 for actors
     keypoint: np.ndarray  # (MODELS, 17, 3) float32 people.KEYPOINTS in the unit box; zero for all but people
     person: np.ndarray  # (MODELS, 2) int32 for people Sex and Age, else 0
+    look: np.ndarray  # (materials, 4) float32 of looks.look_table
+    glyph: np.ndarray  # (glyphs,) int32 of looks.glyph_table
 
 
 @functools.cache
@@ -157,6 +160,17 @@ def _joints_in_box() -> tuple[np.ndarray, np.ndarray]:
     return keypoint, person
 
 
+def triangle_tables(mesh: Mesh, foot: np.ndarray, extent: np.ndarray) -> dict[str, np.ndarray]:
+    """A mesh's rows of the library's per-triangle tables, where `foot` and `extent` tell what fills the unit box."""
+    corner = (mesh.corners_m - foot) / extent
+    normal = corner_normals(mesh.corners_m) * extent
+    anchor = np.zeros((len(mesh.material), 3)) if mesh.anchor_m is None else mesh.anchor_m
+    plane, bend, base = _fields(corner, normal)
+    tables = {"corner": corner, "normal": normal, "plane": plane, "bend": bend, "base": base}
+    tables["anchor"] = (anchor - foot) / extent
+    return {name: table.astype(np.float32) for name, table in tables.items()} | {"material": mesh.material}
+
+
 @functools.cache
 def mesh_library() -> MeshLibrary:
     """All models at all levels; built once per version of this folder, then read from the user's cache."""
@@ -184,23 +198,25 @@ def _digest() -> str:
 
 def _build() -> MeshLibrary:
     """Build all models at all levels."""
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in ("corner", "normal", "anchor", "material")}
+    rows: list[dict[str, np.ndarray]] = []
     first, count = (np.zeros((MODELS, LEVELS), np.int32) for _ in range(2))
     total = 0
     for model in sorted(makers()):
         for level in range(LEVELS):
             mesh = build_mesh(model, level)
-            foot, extent = _box_of(model, level)
-            rows["corner"].append((mesh.corners_m - foot) / extent)
-            rows["normal"].append(corner_normals(mesh.corners_m) * extent)
-            anchor = np.zeros((len(mesh.material), 3)) if mesh.anchor_m is None else mesh.anchor_m
-            rows["anchor"].append((anchor - foot) / extent)
-            rows["material"].append(mesh.material)
+            rows.append(triangle_tables(mesh, *_box_of(model, level)))
             first[model, level], count[model, level] = total, len(mesh.material)
             total += len(mesh.material)
-    tables = {name: np.concatenate(parts) for name, parts in rows.items()}
-    tables["plane"], tables["bend"], tables["base"] = _fields(tables["corner"], tables["normal"])
+    tables = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     semantic = np.array([int((_SEMANTIC | street.SEMANTIC).get(m, 0)) for m in range(MODELS)], np.int32)
-    exact = {name: table.astype(np.int32 if name == "material" else np.float32) for name, table in tables.items()}
     keypoint, person = _joints_in_box()
-    return MeshLibrary(**exact, first=first, count=count, semantic=semantic, keypoint=keypoint, person=person)
+    return MeshLibrary(
+        **tables,
+        first=first,
+        count=count,
+        semantic=semantic,
+        keypoint=keypoint,
+        person=person,
+        look=look_table(),
+        glyph=glyph_table(),
+    )

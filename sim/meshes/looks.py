@@ -49,11 +49,12 @@ _FONT = {
     "8": "111101111101111", "9": "111101111001110",
 }  # fmt: skip
 LETTERS = 22
+FIRST_COLOUR = 100  # from here on the rows are the colours of users' models
 
 
 def look_table() -> np.ndarray:
-    """(materials, 4) float32, by number; those without a row are mid grey."""
-    table = np.full((max(Material) + 1, 4), (0.2, 0.2, 0.2, 0.0), np.float32)
+    """(FIRST_COLOUR, 4) float32, by number of the material; those without a row are mid grey."""
+    table = np.full((FIRST_COLOUR, 4), (0.2, 0.2, 0.2, 0.0), np.float32)
     for material, look in _LOOKS.items():
         table[material] = look
     return table

@@ -13,6 +13,8 @@ from sim.render_kernels.view import TRIANGLE_MASK, Meshes
 
 wp.set_module_options({"enable_backward": False})
 
+FIRST_COLOUR = wp.constant(100)  # materials from here on are the plain colours of users' models
+
 
 @wp.func
 def environment(light: Light, toward: wp.vec3, road_rgb: wp.vec3):
@@ -90,7 +92,7 @@ def mesh_at(
     coat.retro = 1.0
     if material == 1:
         coat.emission = seen_through(light, sight, flat, metric, local, road_rgb)
-    elif is_roadside(material):
+    elif material < FIRST_COLOUR and is_roadside(material):
         answer = roadside_look(
             images, light, turn, model, material, metric, local, size, flat, normal, sight, tint, variant, detail,
             phase, lamp, texel_m,
@@ -100,7 +102,7 @@ def mesh_at(
         coat.gloss = answer.gloss
         sun_share = answer.sun_share
         sky_share = answer.sky_share
-    else:
+    elif material < FIRST_COLOUR:
         anchor = wp.cw_mul(meshes.anchor[triangle], size)
         seen_from = -(sight * turn)
         coat = body_coat(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from sim.meshes.library import MeshLibrary
 from sim.painting.textures import Textures
 from sim.rendering.lens import LensStage
 from sim.rendering.render import Renderer
@@ -28,6 +29,7 @@ class Cameras:
         supersample: int = 1,
         device: str = "cpu",
         labels: tuple[ExtraLabel, ...] = (),
+        library: MeshLibrary | None = None,
     ) -> None:
         if rig.lenses and labels:
             raise ValueError(f"labels: {', '.join(labels)} are those of pinholes; leave them out or camera.lens")
@@ -35,7 +37,7 @@ class Cameras:
         self._lens = LensStage(rig, worlds, actors, device) if rig.lenses else None
         self._sensor = None if touches_nothing(sensor) else SensorStage(sensor)
         view = self._lens.ideal if self._lens else rig
-        self._renderer = Renderer(scenery, textures, view, worlds, actors, supersample, device, labels)
+        self._renderer = Renderer(scenery, textures, view, worlds, actors, supersample, device, labels, library)
 
     def render(
         self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D

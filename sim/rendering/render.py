@@ -16,8 +16,7 @@ import numpy as np
 import torch
 import warp as wp
 
-from sim.meshes.library import mesh_library
-from sim.meshes.looks import glyph_table, look_table
+from sim.meshes.library import MeshLibrary, mesh_library
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
 from sim.rendering import decals, lamplight
@@ -80,6 +79,7 @@ class Renderer:
         supersample: int = 1,
         device: str = "cpu",
         labels: tuple[ExtraLabel, ...] = (),
+        library: MeshLibrary | None = None,
     ) -> None:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
@@ -90,7 +90,7 @@ class Renderer:
         self._scenery, self._keep = scenery.to(device), []
         self._mounts = _array(camera.ego_from_camera.to(device, torch.float32).contiguous(), wp.mat44)
         self._allocate()
-        self._describe(textures)
+        self._describe(textures, library or mesh_library())
         self._all_flat = bool(scenery.ground_flat.all())
         self._reach = int(np.ceil(RANGE_M / scenery.item_cell_m))
         self._slots = actors + _most_items(scenery, self._reach)
@@ -310,10 +310,10 @@ class Renderer:
         self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
         self._lanes, self._strides = self._threads(_LANES_CUDA), self._threads(width)
 
-    def _describe(self, textures: Textures) -> None:
+    def _describe(self, textures: Textures, library: MeshLibrary) -> None:
         """Fill the structures that kernels take."""
         self._label_views, self._colour_views = self._screen(1), self._screen(self._samples)
-        self._meshes, self._statics = self._mesh_struct(), self._statics_struct()
+        self._meshes, self._statics = self._mesh_struct(library), self._statics_struct()
         self._ground, self._images = self._ground_struct(), self._images_struct(textures)
         placed = view.Actors()
         shape = (self._worlds, self._actors)
@@ -354,8 +354,8 @@ class Renderer:
         result.source = wp.zeros(shape, dtype=wp.vec3, device=self._device)
         return result
 
-    def _mesh_struct(self) -> Any:  # view.Meshes
-        library, result = mesh_library(), view.Meshes()
+    def _mesh_struct(self, library: MeshLibrary) -> Any:  # view.Meshes
+        result = view.Meshes()
         result.corner = self._constant(library.corner.reshape(-1, 3), wp.vec3)
         result.normal = self._constant(library.normal.reshape(-1, 3), wp.vec3)
         result.material = self._constant(library.material)
@@ -364,7 +364,7 @@ class Renderer:
         result.plane = self._constant(library.plane, wp.vec4)
         result.base, result.bend = self._constant(library.base, wp.vec3), self._constant(library.bend, wp.mat33)
         result.anchor = self._constant(library.anchor, wp.vec3)
-        result.look, result.glyph = self._constant(look_table(), wp.vec4), self._constant(glyph_table())
+        result.look, result.glyph = self._constant(library.look, wp.vec4), self._constant(library.glyph)
         return result
 
     def _statics_struct(self) -> Any:  # view.Statics
