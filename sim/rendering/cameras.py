@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sim.meshes.library import MeshLibrary
 from sim.painting.textures import Textures
+from sim.rendering.falling import Falling
 from sim.rendering.lens import LensStage
 from sim.rendering.render import Renderer
 from sim.rendering.scenery import Scenery
@@ -37,6 +38,7 @@ class Cameras:
         self._lens = LensStage(rig, worlds, actors, device) if rig.lenses else None
         self._sensor = None if touches_nothing(sensor) else SensorStage(sensor)
         view = self._lens.ideal if self._lens else rig
+        self._falling = Falling(view, worlds, device)
         self._renderer = Renderer(scenery, textures, view, worlds, actors, supersample, device, labels, library)
 
     def render(
@@ -44,6 +46,7 @@ class Cameras:
     ) -> tuple[SensorFrame, GroundTruth]:
         """Draw the current tick, as `Renderer.render` does; the images are overwritten by the next call."""
         frame, truth = self._renderer.render(world, state, weather, ego, boxes_3d)
+        self._falling.apply(frame, truth, world, state, weather)
         if self._lens is not None:
             frame, truth = self._lens.apply(frame, truth)
         if self._sensor is not None:
