@@ -51,156 +51,79 @@ def line_cover(x: wp.float32, period: wp.float32, wide: wp.float32, texel: wp.fl
     return wp.clamp((0.5 * wide - (0.5 * period - away)) / texel + 0.5, 0.0, 1.0) * wp.min(1.0, wide / texel)
 
 
-@wp.func
-def wall_tint(tint: wp.int32):
-    """The paint of one house over the texture of its kind."""
-    light = 0.80 + 0.38 * hashed(tint, 1)
-    warm = hashed(tint, 2) - 0.5
-    return wp.vec3(light * (1.0 + 0.16 * warm), light, light * (1.0 - 0.26 * warm))
+@wp.struct
+class Spot:
+    """Where on a wall a ray ends, and what it meets there."""
+
+    u: wp.float32  # in tiles of the painting
+    v: wp.float32
+    tone: wp.float32  # of the wall's light
+    sun: wp.float32  # share of the sun's light that reaches it
+    chance: wp.float32  # the window's own
+    opening: wp.bool  # in the cell's window, seen from afar as well
+    pane: wp.bool  # behind the opening
 
 
 @wp.func
-def facade_look(
-    images: Images,
-    light: Light,
-    look: Look,
+def facade_spot(
+    frame: wp.vec4,
     material: wp.int32,
-    local: wp.vec3,
-    size: wp.vec3,
-    flat: wp.vec3,
-    sight: wp.vec3,
-    sun: wp.vec3,
+    along: wp.float32,
+    length: wp.float32,
+    height: wp.float32,
+    sideways: wp.vec2,
+    sunny: wp.vec2,
+    rise: wp.vec2,
     tint: wp.int32,
-    variant: wp.int32,
     texel_m: wp.float32,
 ):
     """A wall of storeys and bays of about 3 m. Near by its windows lie deep: the ray goes on to the pane behind the
-    opening, or meets the reveal; where the sun is outside of the opening the pane lies in shadow. `flat`, `sight` and
-    `sun` are in the body's axes."""
-    kind = (tint + 8 * variant) % images.facade_variants
-    frame = images.facade_layout[kind]
-    along = local[1] * size[1]
-    length = size[1]
-    inward = wp.abs(sight[0])
-    sideways = sight[1]
-    sunny = sun[0] * wp.sign(flat[0])
-    sun_along = sun[1]
-    if wp.abs(flat[1]) > wp.abs(flat[0]):
-        along = local[0] * size[0]
-        length = size[0]
-        inward = wp.abs(sight[1])
-        sideways = sight[0]
-        sunny = sun[1] * wp.sign(flat[1])
-        sun_along = sun[0]
-    base = float(0.0)
-    if material == 41:
-        base = SHOP_M
-    height = local[2] * size[2] - base
-    bays = wp.max(wp.floor(length / 3.0 + 0.5), 1.0)
-    bay_m = length / bays
-    column = along / bay_m + 0.5 * bays
+    opening, or meets the reveal; where the sun is outside of the opening the pane lies in shadow. Of sight and sun:
+    `sideways` and `sunny` are their parts along the wall and into or out of it, `rise` are those upwards."""
+    spot = Spot()
+    spot.tone = 1.0
+    spot.sun = 1.0
+    bay_m = length / wp.max(wp.floor(length / STOREY_M + 0.5), 1.0)
+    column = along / bay_m + 0.5 * wp.floor(length / bay_m + 0.5)
     row = height / STOREY_M
-    mip = log2_of(wp.max(texel_m / FACADE_M, 1.0e-5)) + float(images.facade_log2)
     left = wp.floor(column)
     floor = wp.floor(row)
     cu = column - left
     cv = row - floor
-    shade = float(1.0)
-    reveal = bool(False)
-    inside = bool(False)
     if material == 42:
         # Party walls have no windows: the pier beside them, over and over.
         cu = 0.02 + 0.02 * frac(cu * 7.0)
-    elif texel_m < RELIEF_TEXEL_M and cu > frame[0] and cu < frame[2] and cv > frame[1] and cv < frame[3]:
-        inside = True
-        step = WINDOW_DEPTH_M / wp.max(inward, 0.12)
-        pu = cu + sideways * step / bay_m
-        pv = cv + sight[2] * step / STOREY_M
-        if pu < frame[0] or pu > frame[2] or pv < frame[1] or pv > frame[3]:
-            reveal = True
-            shade = 0.72
-            if pv > frame[3]:
-                shade = 0.5
-            elif pv < frame[1]:
-                shade = 1.0
-            cu = 0.03
-        else:
-            cu = pu
-            cv = pv
-            step = WINDOW_DEPTH_M / wp.max(sunny, 0.05)
-            su = pu + sun_along * step / bay_m
-            sv = pv + sun[2] * step / STOREY_M
-            if su < frame[0] or su > frame[2] or sv > frame[3]:
-                look.sun_share *= 0.25
-    wall = sample(
-        images.texel, images.facade_first, images.facade_log2, kind, (left + cu) * 0.25, -(floor + cv) * 0.25, mip
-    )
-    paint = wall_tint(tint)
-    chance = hashed(tint * 31 + int(left), int(floor) + 77)
-    if inside and not reveal:
-        # Curtains and blinds differ from window to window; panes mirror the sky.
-        look.albedo = wall * (0.55 + 0.7 * chance)
-        dim = smooth(0.16, 0.08, wall[0] + wall[1] * 0.5)
-        look.gloss = 0.03 + 0.09 * dim
     else:
-        look.albedo = wp.cw_mul(wall, paint) * shade
-        if material != 42 and not reveal:
-            look.gloss = 0.05 * smooth(0.10, 0.04, wall[0] + wall[1] * 0.5)
-    if light.lamps > 0.0 and material != 42 and frac(chance * 7.3) < 0.36:
-        lit = smooth(0.24, 0.05, wall[0] + wall[1] * 0.5)
-        if inside and not reveal:
-            lit = wp.max(lit, 0.35)
-        elif cu < frame[0] or cu > frame[2] or cv < frame[1] or cv > frame[3]:
-            lit *= 0.15
-        warm = frac(chance * 13.7)
-        look.emission = wp.vec3(1.0, 0.60 + 0.25 * warm, 0.26 + 0.4 * warm) * (0.6 * light.lamps * lit * (0.4 + chance))
-    # Streets are darker near the ground, and rain has run down below the eaves.
-    look.sky_share *= 0.72 + 0.28 * wp.clamp((height + base) / 5.0, 0.0, 1.0)
-    if height + base < 0.5:
-        look.albedo *= 0.82
-    return look
+        spot.chance = hashed(tint * 31 + int(left), int(floor) + 77)
+        spot.opening = cu > frame[0] and cu < frame[2] and cv > frame[1] and cv < frame[3]
+        if spot.opening and texel_m < RELIEF_TEXEL_M:
+            step = WINDOW_DEPTH_M / wp.max(sideways[1], 0.12)
+            cu += sideways[0] * step / bay_m
+            cv += rise[0] * step / STOREY_M
+            if cu < frame[0] or cu > frame[2] or cv < frame[1] or cv > frame[3]:
+                spot.tone = 0.72
+                if cv > frame[3]:
+                    spot.tone = 0.5
+                elif cv < frame[1]:
+                    spot.tone = 1.0
+                cu = 0.03
+            else:
+                spot.pane = True
+                step = WINDOW_DEPTH_M / wp.max(sunny[1], 0.05)
+                su = cu + sunny[0] * step / bay_m
+                if su < frame[0] or su > frame[2] or cv + rise[1] * step / STOREY_M > frame[3]:
+                    spot.sun = 0.25
+    spot.u = (left + cu) * 0.25
+    spot.v = -(floor + cv) * 0.25
+    return spot
 
 
 @wp.func
-def shop_look(
-    images: Images,
-    light: Light,
-    look: Look,
-    local: wp.vec3,
-    size: wp.vec3,
-    flat: wp.vec3,
-    tint: wp.int32,
-    texel_m: wp.float32,
-):
-    """A ground floor of shop windows and doors."""
-    along = local[1] * size[1]
-    if wp.abs(flat[1]) > wp.abs(flat[0]):
-        along = local[0] * size[0]
-    u = along / FACADE_M + 0.25 * float(tint % 4)
-    v = -local[2] * size[2] / SHOP_M
-    mip = log2_of(wp.max(texel_m / 8.0, 1.0e-5)) + float(images.shops_log2)
-    wall = sample(images.texel, images.shops_first, images.shops_log2, tint % images.shops_variants, u, v, mip)
-    look.albedo = wall
-    dim = smooth(0.5, 0.1, wall[0] + wall[1] * 0.5)
-    look.gloss = 0.09 * dim
-    look.emission = wp.cw_mul(wall + wp.vec3(0.06, 0.055, 0.045), wp.vec3(1.5, 1.25, 0.9)) * (light.lamps * (0.3 + dim))
-    look.sky_share *= 0.8
-    return look
-
-
-@wp.func
-def curtain_look(
-    light: Light, look: Look, local: wp.vec3, size: wp.vec3, flat: wp.vec3, tint: wp.int32, texel_m: wp.float32
-):
+def curtain_look(look: Look, along: wp.float32, height: wp.float32, lamps: float, tint: wp.int32, texel_m: float):
     """Glass between mullions each 1.5 m and dark bands at the floors each 3.4 m."""
-    along = local[1] * size[1]
-    if wp.abs(flat[1]) > wp.abs(flat[0]):
-        along = local[0] * size[0]
-    height = local[2] * size[2] - SHOP_M
-    pane = int(wp.floor(along / 1.5))
     storey = int(wp.floor(height / 3.4))
     frame = wp.max(line_cover(along, 1.5, 0.08, texel_m), line_cover(height, 3.4, 0.12, texel_m))
-    chance = hashed(pane + 131 * tint, storey)
+    chance = hashed(int(wp.floor(along / 1.5)) + 131 * tint, storey)
     band = float(0.0)
     if frac(height / 3.4) > 0.74:
         band = 1.0
@@ -210,114 +133,38 @@ def curtain_look(
     glass = mix(glass, mix(wp.vec3(0.10, 0.12, 0.14), wp.vec3(0.30, 0.29, 0.27), hashed(tint, 4)), band)
     look.albedo = mix(glass, wp.vec3(0.30, 0.31, 0.32), frame)
     look.gloss = 0.16 * (1.0 - frame) * (1.0 - 0.6 * band)
-    if light.lamps > 0.0 and chance < 0.45 and band < 0.5:
-        look.emission = wp.vec3(0.75, 0.78, 0.72) * (0.55 * light.lamps * (1.0 - frame) * (0.4 + chance))
+    if lamps > 0.0 and chance < 0.45 and band < 0.5:
+        look.emission = wp.vec3(0.75, 0.78, 0.72) * (0.55 * lamps * (1.0 - frame) * (0.4 + chance))
     return look
 
 
 @wp.func
-def leaf_look(
-    images: Images,
-    light: Light,
-    look: Look,
-    model: wp.int32,
-    metric: wp.vec3,
-    local: wp.vec3,
-    flat: wp.vec3,
-    normal: wp.vec3,
-    tint: wp.int32,
-    variant: wp.int32,
-    texel_m: wp.float32,
-):
-    """Leaves: light shines through them, they shade each other, and snow lies on what faces up."""
-    # Seen along the axis that the surface faces most; the offsets keep neighbouring crowns apart.
-    u = metric[0]
-    v = -metric[2]
-    if wp.abs(flat[2]) > 0.75:
-        v = metric[1]
-    elif wp.abs(flat[0]) > wp.abs(flat[1]):
-        u = metric[1] + 0.9
-    u += 0.37 * float(tint & 7)
-    mip = log2_of(wp.max(texel_m / FOLIAGE_M, 1.0e-5)) + float(images.foliage_log2)
-    leaves = sample(
-        images.texel, images.foliage_first, images.foliage_log2, (variant + tint) % images.variants,
-        u / FOLIAGE_M, v / FOLIAGE_M, mip,
-    )  # fmt: skip
-    chance = hashed(tint, 1)
-    other = hashed(tint, 2)
-    hue = wp.vec3(0.78 + 0.55 * chance * chance, 0.92 + 0.12 * other, 0.72 + 0.35 * other)
-    if model == CONIFER or model == PINE:
-        hue = wp.vec3(0.52, 0.66, 0.62)
-    look.albedo = wp.cw_mul(leaves, hue) * (1.15 + 0.4 * other)
-    # A crown is a heap of bright and dark clumps: dark below and inside, bright on top.
-    clump = wp.clamp(8.0 * leaves[1], 0.0, 1.0)
-    inner = (0.62 + 0.38 * local[2]) * (0.84 + 0.3 * clump)
-    look.sun_share = inner * (0.22 + 0.78 * wp.clamp(0.65 * wp.dot(normal, light.sun) + 0.35, 0.0, 1.0))
-    look.sky_share = (0.42 + 0.5 * local[2] * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
-    if light.snow > 0.0:
-        if model != CONIFER and model != PINE:
-            look.albedo = mix(look.albedo, wp.vec3(0.075, 0.062, 0.050) * (0.5 + clump), 0.85 * light.snow)
-        look.albedo = mix(
-            look.albedo, wp.vec3(0.74, 0.76, 0.80), light.snow * smooth(0.25, 0.8, normal[2] + 0.35 * clump)
-        )
-    return look
+def signal_look(look: Look, material: wp.int32, phase: wp.int32, exposure: wp.float32):
+    """The lamp that the group of lights shows: 0 red, 1 yellow, 2 green. People walk while it is red.
 
-
-@wp.func
-def sign_look(
-    images: Images,
-    light: Light,
-    look: Look,
-    local: wp.vec3,
-    size: wp.vec3,
-    detail: wp.int32,
-    lamp: float,
-    texel_m: float,
-):
-    """A face of the atlas; its sheeting throws headlights back."""
-    mip = log2_of(wp.max(texel_m / wp.min(size[1], size[2]), 1.0e-5)) + float(images.signs_log2)
-    edge = 0.5 / float(1 << images.signs_log2)
-    u = wp.clamp(local[1] + 0.5, edge, 1.0 - edge)
-    v = wp.clamp(1.0 - local[2], edge, 1.0 - edge)
-    face = wp.clamp(detail, 0, images.signs_variants - 1)
-    look.albedo = sample(images.texel, images.signs_first, images.signs_log2, face, u, v, wp.min(mip, 5.0)) * 0.92
-    look.emission = look.albedo * (2.5 * lamp)
-    look.sky_share = 0.7 + 0.3 * look.sky_share
-    look.gloss = 0.02
-    return look
-
-
-@wp.func
-def lamp_look(light: Light, look: Look, rgb: wp.vec3, lit: wp.bool):
-    """A lens of a signal: where lit, as bright as a camera can show in colour, else dark glass."""
+    Where lit it is as bright as a camera can show in colour, else dark glass."""
+    rgb = wp.vec3(1.0, 0.05, 0.03)
+    lit = phase == 0
+    if material == 53:
+        rgb = wp.vec3(1.0, 0.50, 0.03)
+        lit = phase == 1
+    elif material == 54:
+        rgb = wp.vec3(0.04, 0.95, 0.45)
+        lit = phase == 2
+    elif material == 56:
+        lit = phase != 0
+    elif material == 57:
+        rgb = wp.vec3(0.05, 0.95, 0.40)
     look.albedo = rgb * 0.05 + wp.vec3(0.01, 0.01, 0.01)
     look.gloss = 0.04
     if lit:
-        look.emission = rgb * (1.1 / light.exposure)
+        look.emission = rgb * (1.1 / exposure)
     return look
 
 
 @wp.func
-def signal_look(light: Light, look: Look, material: wp.int32, phase: wp.int32):
-    """The lamp that the group of lights shows: 0 red, 1 yellow, 2 green. People walk while it is red."""
-    if material == 52:
-        return lamp_look(light, look, wp.vec3(1.0, 0.05, 0.03), phase == 0)
-    if material == 53:
-        return lamp_look(light, look, wp.vec3(1.0, 0.50, 0.03), phase == 1)
-    if material == 54:
-        return lamp_look(light, look, wp.vec3(0.04, 0.95, 0.45), phase == 2)
-    if material == 56:
-        return lamp_look(light, look, wp.vec3(1.0, 0.06, 0.03), phase != 0)
-    return lamp_look(light, look, wp.vec3(0.05, 0.95, 0.40), phase == 0)
-
-
-@wp.func
-def poster_look(light: Light, look: Look, local: wp.vec3, size: wp.vec3, flat: wp.vec3, tint: wp.int32, texel_m: float):
+def poster_rgb(along: wp.float32, height: wp.float32, tint: wp.int32, texel_m: wp.float32):
     """Boards with names and advertisements: a colour, a second one, and dashes that pass for letters."""
-    along = local[1] * size[1]
-    if wp.abs(flat[1]) > wp.abs(flat[0]):
-        along = local[0] * size[0]
-    height = local[2] * size[2]
     ground = wp.vec3(hashed(tint, 11), hashed(tint, 12), hashed(tint, 13))
     grey = (ground[0] + ground[1] + ground[2]) / 3.0
     ground = mix(wp.vec3(grey, grey, grey), ground, 0.55)
@@ -331,9 +178,7 @@ def poster_look(light: Light, look: Look, local: wp.vec3, size: wp.vec3, flat: w
     strength = wp.clamp(0.16 / texel_m, 0.0, 1.0)
     if inside and letter > 0.3 and hashed(line, tint) > 0.35:
         ground = mix(mix(ground, ink, 0.35), ink, strength)
-    look.albedo = ground
-    look.emission = ground * (0.8 * light.lamps)
-    return look
+    return ground
 
 
 @wp.func
@@ -440,22 +285,145 @@ def roadside_look(
     look.sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
     look.sky_share = 0.5 + 0.5 * normal[2]
     leafy = material == 13 or material == 49
+    wall = material == FACADE or material == 41 or material == 42
+    chance = hashed(tint, 1)
+    other = hashed(tint, 2)
+    along = metric[1]
+    length = size[1]
+    if wp.abs(flat[1]) > wp.abs(flat[0]):
+        along = metric[0]
+        length = size[0]
+    height = metric[2]
+    # What is painted is looked up once, wherever it is: this is where, and how many metres its tile is wide.
+    first = int(-1)
+    log2 = int(0)
+    picture = int(0)
+    u = float(0.0)
+    v = float(0.0)
+    tile_m = float(FACADE_M)
+    finest = float(0.0)
+    spot = Spot()
     if leafy:
-        look = leaf_look(images, light, look, model, metric, local, flat, normal, tint, variant, texel_m)
-    elif material == FACADE or material == 41 or material == 42:
-        look = facade_look(
-            images, light, look, material, local, size, flat, sight * turn, light.sun * turn, tint, variant, texel_m
+        first = images.foliage_first
+        log2 = images.foliage_log2
+        picture = (variant + tint) % images.variants
+        tile_m = FOLIAGE_M
+        # Seen along the axis that the surface faces most; the offsets keep neighbouring crowns apart.
+        u = metric[0]
+        v = -metric[2]
+        if wp.abs(flat[2]) > 0.75:
+            v = metric[1]
+        elif wp.abs(flat[0]) > wp.abs(flat[1]):
+            u = metric[1] + 0.9
+        u = (u + 0.37 * float(tint & 7)) / FOLIAGE_M
+        v = v / FOLIAGE_M
+    elif wall:
+        first = images.facade_first
+        log2 = images.facade_log2
+        picture = (tint + 8 * variant) % images.facade_variants
+        above = height
+        if material == 41:
+            above = height - SHOP_M
+        sideways = wp.vec2(0.0, 1.0)
+        sunny = wp.vec2(0.0, 1.0)
+        if texel_m < RELIEF_TEXEL_M and material != 42:
+            seen = sight * turn
+            sun = light.sun * turn
+            sideways = wp.vec2(seen[1], wp.abs(seen[0]))
+            sunny = wp.vec2(sun[1], sun[0] * wp.sign(flat[0]))
+            if wp.abs(flat[1]) > wp.abs(flat[0]):
+                sideways = wp.vec2(seen[0], wp.abs(seen[1]))
+                sunny = wp.vec2(sun[0], sun[1] * wp.sign(flat[1]))
+        rise = wp.vec2(sight[2], light.sun[2])
+        spot = facade_spot(
+            images.facade_layout[picture], material, along, length, above, sideways, sunny, rise, tint, texel_m
         )
+        u = spot.u
+        v = spot.v
     elif material == 40:
-        look = shop_look(images, light, look, local, size, flat, tint, texel_m)
-    elif material == 43:
-        look = curtain_look(light, look, local, size, flat, tint, texel_m)
+        first = images.shops_first
+        log2 = images.shops_log2
+        picture = tint % images.shops_variants
+        u = along / FACADE_M + 0.25 * float(tint % 4)
+        v = -height / SHOP_M
+        tile_m = 8.0
     elif material == 50:
-        look = sign_look(images, light, look, local, size, detail, lamp, texel_m)
+        first = images.signs_first
+        log2 = images.signs_log2
+        picture = wp.clamp(detail, 0, images.signs_variants - 1)
+        edge = 0.5 / float(1 << log2)
+        u = wp.clamp(local[1] + 0.5, edge, 1.0 - edge)
+        v = wp.clamp(1.0 - local[2], edge, 1.0 - edge)
+        tile_m = wp.min(size[1], size[2])
+        finest = 2.0  # mips coarser than 4 x 4 texels would mix the face with itself from the other side
+    if first >= 0:
+        mip = log2_of(wp.max(texel_m / tile_m, 1.0e-5)) + float(log2)
+        look.albedo = sample(images.texel, first, log2, picture, u, v, wp.min(mip, float(log2) - finest))
+    painted = look.albedo
+    dark = painted[0] + painted[1] * 0.5
+    if leafy:
+        hue = wp.vec3(0.82 + 0.50 * chance * chance, 0.86 + 0.12 * other, 0.86 + 0.35 * other)
+        evergreen = model == CONIFER or model == PINE
+        if evergreen:
+            hue = wp.vec3(0.52, 0.66, 0.62)
+        look.albedo = wp.cw_mul(painted, hue) * (1.15 + 0.4 * other)
+        # Light shines through leaves, and they shade each other: dark below and inside, bright on top.
+        clump = wp.clamp(8.0 * painted[1], 0.0, 1.0)
+        inner = (0.62 + 0.38 * local[2]) * (0.84 + 0.3 * clump)
+        look.sun_share = inner * (0.22 + 0.78 * wp.clamp(0.65 * wp.dot(normal, light.sun) + 0.35, 0.0, 1.0))
+        look.sky_share = (0.42 + 0.5 * local[2] * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
+        if light.snow > 0.0:
+            if not evergreen:
+                look.albedo = mix(look.albedo, wp.vec3(0.075, 0.062, 0.050) * (0.5 + clump), 0.85 * light.snow)
+            lies = light.snow * smooth(0.25, 0.8, normal[2] + 0.35 * clump)
+            look.albedo = mix(look.albedo, wp.vec3(0.74, 0.76, 0.80), lies)
+    elif wall:
+        if spot.pane:
+            # Curtains and blinds differ from window to window; panes mirror the sky.
+            look.albedo = painted * (0.55 + 0.7 * spot.chance)
+            look.gloss = 0.03 + 0.09 * smooth(0.16, 0.08, dark)
+            look.sun_share *= spot.sun
+        else:
+            # The paint of one house over the painting of its kind.
+            bright = (0.80 + 0.38 * chance) * spot.tone
+            warm = other - 0.5
+            look.albedo = wp.cw_mul(
+                painted, wp.vec3(bright * (1.0 + 0.16 * warm), bright, bright * (1.0 - 0.26 * warm))
+            )
+            if spot.opening and spot.tone == 1.0:
+                look.gloss = 0.05 * smooth(0.10, 0.04, dark)
+        if light.lamps > 0.0 and material != 42 and frac(spot.chance * 7.3) < 0.36:
+            lit = smooth(0.24, 0.05, dark)
+            if spot.pane:
+                lit = wp.max(lit, 0.35)
+            elif not spot.opening:
+                lit *= 0.15
+            tone = frac(spot.chance * 13.7)
+            lit *= 0.6 * light.lamps * (0.4 + spot.chance)
+            look.emission = wp.vec3(1.0, 0.60 + 0.25 * tone, 0.26 + 0.4 * tone) * lit
+        # Streets are darker near the ground.
+        look.sky_share *= 0.72 + 0.28 * wp.clamp(height / 5.0, 0.0, 1.0)
+        if height < 0.5:
+            look.albedo *= 0.82
+    elif material == 40:
+        dim = smooth(0.5, 0.1, dark)
+        look.gloss = 0.09 * dim
+        goods = wp.cw_mul(painted + wp.vec3(0.06, 0.055, 0.045), wp.vec3(1.5, 1.25, 0.9))
+        look.emission = goods * (light.lamps * (0.3 + dim))
+        look.sky_share *= 0.8
+    elif material == 50:
+        # The sheeting throws headlights back.
+        look.albedo = painted * 0.92
+        look.emission = painted * (2.3 * lamp)
+        look.sky_share = 0.7 + 0.3 * look.sky_share
+        look.gloss = 0.02
+    elif material == 43:
+        look = curtain_look(look, along, height - SHOP_M, light.lamps, tint, texel_m)
     elif material == 60:
-        look = poster_look(light, look, local, size, flat, tint, texel_m)
+        look.albedo = poster_rgb(along, height, tint, texel_m)
+        look.emission = look.albedo * (0.8 * light.lamps)
     elif material >= 52 and material <= 57 and material != 55:
-        look = signal_look(light, look, material, phase)
+        look = signal_look(look, material, phase, light.exposure)
     else:
         look.albedo = plain_rgb(material, tint, metric, texel_m)
         if material == 19:
@@ -467,9 +435,7 @@ def roadside_look(
             look.gloss = 0.05
     if light.street > 0.0:
         # Street lamps stand along the way: their light falls off above them.
-        glow = (
-            0.035 * light.street * (0.35 + 0.65 * wp.clamp(1.2 - 0.11 * metric[2], 0.0, 1.0)) * (1.0 - 0.5 * normal[2])
-        )
+        glow = 0.035 * light.street * (0.35 + 0.65 * wp.clamp(1.2 - 0.11 * height, 0.0, 1.0)) * (1.0 - 0.5 * normal[2])
         look.emission += wp.cw_mul(look.albedo, wp.vec3(1.0, 0.80, 0.55)) * glow
     if not leafy:
         if light.snow > 0.0:
