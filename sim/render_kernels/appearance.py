@@ -36,7 +36,7 @@ class Images:
     sky_first: wp.int32
     sky_rows: wp.int32
     sky_columns: wp.int32
-    curve: wp.array(dtype=wp.uint8)  # (CURVE_STEPS,) sRGB of a tone-mapped linear value
+    curve: wp.array(dtype=wp.uint8)  # (CURVE_STEPS,) bytes that show so much light, by its logarithm
 
 
 @wp.struct

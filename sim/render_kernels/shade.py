@@ -23,15 +23,20 @@ from sim.render_kernels.view import (
 
 wp.set_module_options({"enable_backward": False})
 
-CURVE_STEPS = wp.constant(4096)
+CURVE_STEPS = wp.constant(4096)  # of the curve from light to bytes: 256 to an octave
+CURVE_SHIFT = wp.constant(15)  # of a float's bits, to its octave and step
+CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends at BRIGHTEST
+BRIGHTEST = wp.constant(15.9)
+GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
 LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a smaller share is not worth drawing
 
 
 @wp.func
-def toned(x: wp.float32):
-    """A filmic curve (Narkowicz's fit of ACES): linear light to display light."""
-    return wp.clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+def byte_of(curve: wp.array(dtype=wp.uint8), x: wp.float32):
+    """The byte that shows so much light, from a table over its logarithm, which a float's bits are nearly."""
+    bits = wp.cast(wp.min(x, BRIGHTEST), wp.int32)
+    return curve[wp.clamp((bits >> CURVE_SHIFT) - CURVE_START, 0, CURVE_STEPS - 1)]
 
 
 @wp.func
@@ -83,14 +88,19 @@ def shade_pixels(
     light = light_of(weather, world)
     samples = views.samples
     scale = 1.0 / focal
-    top = float(CURVE_STEPS - 1)
     for column in range(lane, views.width, stride):
         first = key[view, row * samples, column * samples]
         same = bool(True)
         shadowed = int(0)
         beneath = int(0)
-        for down in range(samples):
-            for across in range(samples):
+        if samples == 1:
+            mark = int(stencil[view, row, column])
+            shadowed = mark & 1
+            beneath = mark >> 1
+        else:
+            for sample in range(samples * samples):
+                down = sample // samples
+                across = sample % samples
                 seen = key[view, row * samples + down, column * samples + across]
                 if name_of(seen) != name_of(first):
                     same = False
@@ -236,8 +246,9 @@ def shade_pixels(
             else:
                 rgb = sky_at(images, light, variant, sight, near_sun)
             rgb = developed(light, mix(air, rgb, clear), near_sun)
-            display += weight * wp.vec3(toned(rgb[0]), toned(rgb[1]), toned(rgb[2]))
-        display *= top
-        rgb_out[view, row, column, 0] = images.curve[int(display[0] + 0.5)]
-        rgb_out[view, row, column, 1] = images.curve[int(display[1] + 0.5)]
-        rgb_out[view, row, column, 2] = images.curve[int(display[2] + 0.5)]
+            if not same:
+                rgb = wp.vec3(wp.min(rgb[0], GLARE), wp.min(rgb[1], GLARE), wp.min(rgb[2], GLARE))
+            display += weight * rgb
+        rgb_out[view, row, column, 0] = byte_of(images.curve, display[0])
+        rgb_out[view, row, column, 1] = byte_of(images.curve, display[1])
+        rgb_out[view, row, column, 2] = byte_of(images.curve, display[2])

@@ -424,7 +424,7 @@ class Renderer:
         result.shops_variants, result.signs_variants = len(textures.shops), len(textures.signs)
         result.facade_layout = self._constant(textures.openings.reshape(-1, 4), wp.vec4)
         result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
-        result.curve = self._constant(_srgb_curve())
+        result.curve = self._constant(_film_curve())
         return result
 
 
@@ -474,8 +474,10 @@ def _mip_chain(images: np.ndarray) -> np.ndarray:
         level = level.reshape(len(images), level.shape[1] // 2, 2, level.shape[2] // 2, 2, 3).mean(axis=(2, 4))
 
 
-def _srgb_curve() -> np.ndarray:
-    """sRGB bytes of evenly spaced linear values."""
-    value = np.linspace(0.0, 1.0, int(shade.CURVE_STEPS))
+def _film_curve() -> np.ndarray:
+    """sRGB bytes of light after a filmic curve (Narkowicz's fit of ACES), in the middle of each step of the table."""
+    steps = (np.arange(int(shade.CURVE_STEPS)) + int(shade.CURVE_START)) << int(shade.CURVE_SHIFT)
+    x = (steps + (1 << (int(shade.CURVE_SHIFT) - 1))).astype(np.int32).view(np.float32).astype(np.float64)
+    value = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
     encoded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
     return np.rint(encoded * 255.0).astype(np.uint8)

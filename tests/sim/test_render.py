@@ -13,7 +13,8 @@ from sim.painting.textures import Textures, procedural_textures
 from sim.render_kernels import appearance, paving, shade, terrain
 from sim.rendering.camera import camera_from_config
 from sim.rendering.conditions import NAMES
-from sim.rendering.render import Renderer, _linear, _mip_chain, _srgb_curve
+from sim.rendering.render import Renderer, _film_curve, _linear, _mip_chain
+from sim.rendering.scenery import SKYLINE
 from sim.rendering.weather import Weather, weather_by_name
 from sim.types import ActorKind
 
@@ -48,6 +49,18 @@ def close_to_library(
     i = wp.tid()
     exp_out[i] = appearance.exp_of(-x[i])
     log2_out[i] = appearance.log2_of(x[i])
+
+
+@wp.kernel
+def show_light(
+    # In
+    curve: wp.array(dtype=wp.uint8),
+    x: wp.array(dtype=wp.float32),
+    # Out
+    byte_out: wp.array(dtype=wp.uint8),
+):
+    i = wp.tid()
+    byte_out[i] = shade.byte_of(curve, x[i])
 
 
 @wp.kernel
@@ -103,7 +116,8 @@ def developed(rgb: np.ndarray, weather: Weather) -> np.ndarray:
     grey = (x @ np.array([0.2126, 0.7152, 0.0722]))[..., None]
     x = grey + (x - grey) * 0.88
     x = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-    return _srgb_curve()[np.rint(x * 4095).astype(int)]
+    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 0.0031308) ** (1 / 2.4) - 0.055)
+    return np.rint(encoded * 255.0).astype(np.uint8)
 
 
 def test_the_colour_of_flat_grass_follows_the_light_equation():
@@ -281,7 +295,8 @@ def test_cost_and_picture_do_not_depend_on_what_lies_beyond_the_range():
     frame, truth, renderer = shoot(world, state, scenery=SCENERY)
     drawn = int(renderer._drawn.count.numpy()[0])
     far = replace(SCENERY, item_pose=SCENERY.item_pose.clone())
-    beyond = SCENERY.item_pose[:, 0] > 280.0
+    skyline = torch.isin(SCENERY.item_model, torch.tensor([int(model) for model in SKYLINE], dtype=torch.int32))
+    beyond = (SCENERY.item_pose[:, 0] > 280.0) & ~skyline
     assert beyond.sum() > 10
     far.item_size_m = torch.where(beyond[:, None], SCENERY.item_size_m * 0.5, SCENERY.item_size_m)
     other, other_truth, second = shoot(world, state, scenery=far)
@@ -348,8 +363,13 @@ def test_sizes_that_do_not_fit_are_refused():
         renderer.render(world, state, weather_by_name("clear", 1, world.seed), *nobody(1, 8))
 
 
-def test_kernel_curve_is_the_srgb_curve():
-    curve = _srgb_curve()
+def test_the_table_from_light_to_bytes_is_the_filmic_curve():
+    curve = _film_curve()
     assert len(curve) == int(shade.CURVE_STEPS) and curve[0] == 0 and curve[-1] == 255
     assert (np.diff(curve.astype(int)) >= 0).all()
-    assert abs(int(curve[round(0.2140 * 4095)]) - 127) <= 1
+    x = np.random.default_rng(0).uniform(0.001, 12.0, 3000).astype(np.float32)
+    film = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+    want = 255.0 * np.where(film <= 0.0031308, 12.92 * film, 1.055 * film ** (1 / 2.4) - 0.055)
+    shown = wp.zeros(len(x), dtype=wp.uint8, device="cpu")
+    wp.launch(show_light, len(x), [wp.array(curve, device="cpu"), wp.array(x, device="cpu")], [shown], device="cpu")
+    assert np.abs(shown.numpy() - want).max() < 1.0
