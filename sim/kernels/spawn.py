@@ -24,6 +24,7 @@ from sim.kernels.rng import (
 
 wp.set_module_options({"enable_backward": False})
 
+CHILD_SHARE = wp.constant(0.12)  # of people
 CAR = wp.constant(0)
 TRUCK = wp.constant(1)
 BUS = wp.constant(2)
@@ -208,6 +209,8 @@ def draw_character(
     if i >= first_person:
         kind = PEDESTRIAN
         height = between(key, 2, 1.55, 1.9)
+        if uniform(key, 3) < CHILD_SHARE:
+            height = between(key, 4, 1.05, 1.45)
         size = wp.vec3(0.5, 0.55, height)
         wheelbase = 0.0
     elif i >= first_parked:
