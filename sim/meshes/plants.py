@@ -191,7 +191,7 @@ def wood_edge(level: int) -> Mesh:
     """Thirty metres of a wood's edge along x: crowns side by side over the dark between the stems."""
     sculptor, rng = Sculptor(), np.random.default_rng(27)
     sculptor.box((-14.0, -0.9, 0.0), (14.0, 0.9, 4.5), Material.FOLIAGE)
-    count = (9, 9, 5)[level]
+    count = (9, 6, 3)[level]
     for k in range(count):
         x = -13.0 + 26.0 * k / (count - 1)
         wide, high = 26.0 / (count - 1) * rng.uniform(0.62, 0.85), rng.uniform(3.2, 5.2)
@@ -202,8 +202,8 @@ def wood_edge(level: int) -> Mesh:
 
 
 def far_wood(level: int) -> Mesh:
-    """Two hundred metres of distant woods on rising ground, seen from both sides."""
-    return _far(np.random.default_rng(28), (28, 18, 10)[level], (9.0, 17.0), Material.FAR_WOOD)
+    """Two hundred metres of distant woods on rising ground, seen from +y."""
+    return _far(np.random.default_rng(28), (28, 16, 9)[level], (9.0, 17.0), Material.FAR_WOOD)
 
 
 def far_town(level: int) -> Mesh:
@@ -220,7 +220,7 @@ def far_town(level: int) -> Mesh:
 
 
 def _far(rng: np.random.Generator, count: int, height: tuple[float, float], material: Material) -> Mesh:
-    """A double-sided ragged band along x, 200 m long."""
+    """A ragged band along x, 200 m long, that is only seen from its front, +y."""
     sculptor = Sculptor()
     x = np.linspace(100.0, -100.0, count)
     swell = 0.5 + 0.5 * np.sin(np.linspace(0.0, 7.0, count) + rng.uniform(0, 6.28))
@@ -229,5 +229,4 @@ def _far(rng: np.random.Generator, count: int, height: tuple[float, float], mate
     for k in range(count - 1):
         front = np.array([(x[k], 2.0, 0.0), (x[k + 1], 2.0, 0.0), (x[k + 1], 0.0, top[k + 1]), (x[k], 0.0, top[k])])
         sculptor.cap(front, material)
-        sculptor.cap(front[::-1] * (1.0, -1.0, 1.0), material)
     return sculptor.mesh()

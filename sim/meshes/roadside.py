@@ -151,7 +151,7 @@ def utility_pole(level: int) -> Mesh:
 def wires(level: int) -> Mesh:
     """Three wires that sag by 0.7 m over a span of 36 m along x; the lowest point is the foot of the box."""
     sculptor = Sculptor()
-    x = np.linspace(-18.0, 18.0, 4 if level else 9)
+    x = np.linspace(-18.0, 18.0, (9, 5, 3)[level])
     z = 0.7 * (x / 18.0) ** 2
     for y in (-1.0, 0.0, 1.0):
         for k in range(len(x) - 1):
@@ -364,6 +364,11 @@ def _hoop(sculptor: Sculptor, x: float, level: int) -> None:
 def parked_bicycle(level: int) -> Mesh:
     """A bicycle along x that leans on a hoop of steel."""
     sculptor = Sculptor()
+    if level > 1:
+        for low, high in (((-0.86, -0.03, 0.0), (-0.2, 0.03, 0.68)), ((0.2, -0.03, 0.0), (0.86, 0.03, 0.68))):
+            sculptor.box(low, high, Material.TYRE)
+        sculptor.box((-0.3, -0.26, 0.7), (0.4, 0.26, 1.01), Material.PAINT)
+        return sculptor.mesh()
     for x in (-0.52, 0.52):
         _hoop(sculptor, x, level)
     frame = [
