@@ -9,23 +9,18 @@ from pathlib import Path
 import torch
 
 from agents.contract import EGO, Agent, make_agent
-from configs.schema import Experiment, WeatherName
+from configs.schema import Experiment
 from pipelines.film import Film
 from pipelines.rollout import Tick, outcome_of
+from pipelines.scenario_weather import forecasts_of, weather_of
 from pipelines.sight import Sight, make_sight
 from pipelines.worlds import Maps, Worlds
-from sim.scenarios.behaviours import Environment, SetEnvironment
 from sim.scenarios.goals import goal_xy_world_m
-from sim.scenarios.model import Scenario
 from sim.scenarios.player import Gaps, Player, State
 from sim.scenarios.stage import Stage
-from sim.scenarios.values import Draw
 from sim.types import Action
 
 DECISION_S = 0.1
-FOG_BELOW_M = 500.0  # of visibility
-DUSK_BELOW_RAD = 0.25  # of the sun's elevation
-DAY_HOURS = (7, 19)
 
 
 class AgentDriver:
@@ -48,6 +43,7 @@ class AgentDriver:
             seeds=stage.world.seed,
             places=(scenario.name,) * draw.size,
             weathers=(weather_of(scenario, draw),) * draw.size,
+            forecasts=forecasts_of(scenario, draw),
         )
         experiment = _experiment(agent, perception, len(stage.names), player.dt_s)
         self._sight: Sight = make_sight(perception, experiment, worlds)
@@ -95,24 +91,3 @@ def _experiment(agent: str, perception: str, actors: int, dt_s: float) -> Experi
     sim = experiment.sim.model_copy(update={"actors": actors, "pedestrians": 0, "dt_s": max(dt_s, DECISION_S)})
     who = experiment.drive.model_copy(update={"agent": agent, "perception": perception})
     return experiment.model_copy(update={"sim": sim, "drive": who})
-
-
-def weather_of(scenario: Scenario, draw: Draw) -> WeatherName:
-    """The preset nearest to the environment that the scenario starts with; clear where it sets none."""
-    weather: WeatherName = "clear"
-    for _, action in scenario.init:
-        if isinstance(action.body, SetEnvironment):
-            weather = _preset(action.body.environment, draw)
-    return weather
-
-
-def _preset(environment: Environment, draw: Draw) -> WeatherName:
-    if environment.fog_visibility is not None and float(environment.fog_visibility.numbers(draw)[0]) < FOG_BELOW_M:
-        return "fog"
-    sun = environment.sun_elevation
-    if sun is not None and float(sun.numbers(draw)[0]) < DUSK_BELOW_RAD:
-        return "dusk"
-    if environment.time_of_day is not None:
-        hour = environment.time_of_day.partition("T")[2][:2]
-        return "dusk" if hour.isdigit() and not DAY_HOURS[0] <= int(hour) < DAY_HOURS[1] else "clear"
-    return "clear"
