@@ -83,21 +83,21 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
     for name, side, shift in (("left", 1.0, 0.0), ("right", -1.0, math.pi)):
         swing = math.sin(turn + shift)
         lift = max(0.0, math.cos(turn + shift))
-        reach = 0.0 if stands else (0.20 if old else 0.28)
+        reach = 0.0 if stands else (0.18 if old else 0.25)
         thigh = 0.02 * side if stands else reach * swing + 0.06 * lift + 0.04
-        bend = 0.04 if stands else 0.10 + 0.85 * reach / 0.28 * lift * (1.0 - 0.35 * swing)
+        bend = 0.04 if stands else 0.10 + 0.85 * reach / 0.25 * lift * (1.0 - 0.35 * swing)
         hip = np.array([0.0, side * hip_y, leg])
         knee = hip + 0.50 * leg * np.array([math.sin(thigh), 0.0, -math.cos(thigh)])
         ankle = knee + 0.42 * leg * np.array([math.sin(thigh - bend), 0.0, -math.cos(thigh - bend)])
         sole = max(-0.55, min(0.35, 0.55 * (thigh - bend) + 0.10)) if not stands else 0.0
-        toe = ankle + 0.105 * h * np.array([math.cos(sole), 0.12 * side, math.sin(sole) - 0.12])
+        toe = ankle + 0.095 * h * np.array([math.cos(sole), 0.12 * side, math.sin(sole) - 0.12])
         at |= {f"{name}_hip": hip, f"{name}_knee": knee, f"{name}_ankle": ankle, f"{name}_toe": toe}
         arm = 0.03 if stands else -0.8 * reach * swing
         up = lean + arm
         shoulder = np.array([0.335 * h * math.sin(lean), side * shoulder_y, leg + 0.335 * h * math.cos(lean)])
-        elbow = shoulder + 0.165 * h * np.array([math.sin(up), 0.16 * side, -math.cos(up)])
+        elbow = shoulder + 0.165 * h * np.array([math.sin(up), 0.09 * side, -math.cos(up)])
         fold = up + (0.18 if stands else 0.38 + 0.25 * max(0.0, -swing))
-        wrist = elbow + 0.145 * h * np.array([math.sin(fold), 0.03 * side, -math.cos(fold)])
+        wrist = elbow + 0.145 * h * np.array([math.sin(fold), -0.04 * side, -math.cos(fold)])
         at |= {f"{name}_shoulder": shoulder, f"{name}_elbow": elbow, f"{name}_wrist": wrist}
     neck = np.array([0.36 * h * math.sin(lean), 0.0, leg + 0.362 * h * math.cos(lean)])
     middle = neck + np.array([0.02 * h + 0.1 * lean * head, 0.0, h - leg - 0.362 * h - 0.5 * head])
@@ -157,10 +157,10 @@ def _leg(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], name: str, le
     if level == 0:
         calf = knee + 0.35 * (ankle - knee) - (0.006 * h, 0.0, 0.0)
         points = [hip + (0, 0, 0.02 * h), hip + 0.45 * (knee - hip), knee, calf, ankle]
-        radii = [0.054 * h * g, 0.046 * h * g, 0.031 * h * g, 0.031 * h * loose * g, 0.021 * h * loose]
+        radii = [0.060 * h * g, 0.052 * h * g, 0.036 * h * g, 0.034 * h * loose * g, 0.024 * h * loose]
         _chain(sculptor, points, radii, [cloth, upper, bare, bare], sides)
     else:
-        _chain(sculptor, [hip, knee, ankle], [0.05 * h * g, 0.033 * h, 0.024 * h * loose], [upper, bare], 4)
+        _chain(sculptor, [hip, knee, ankle], [0.056 * h * g, 0.038 * h, 0.027 * h * loose], [upper, bare], 4)
     heel = ankle - 0.35 * (toe - ankle)
     heel = np.array([heel[0], ankle[1], min(heel[2], ankle[2]) - 0.018 * h])
     ball = ankle + 0.55 * (toe - ankle)
@@ -194,9 +194,9 @@ def _torso(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int)
     female = p.sex == Sex.FEMALE
     rise = neck - pelvis
     # Deeper than people are: boxes of people are as a rule short for their stride, and squeeze it.
-    hips, waist, chest, shoulders = (0.098, 0.078, 0.094, 0.112) if female else (0.094, 0.088, 0.102, 0.126)
-    shares = [(-0.10, 0.070, 0.080), (0.06, 0.082, hips), (0.38, 0.072, waist)]
-    shares += [(0.68, 0.086, chest), (0.91, 0.068, shoulders), (1.02, 0.036, 0.045)]
+    hips, waist, chest, shoulders = (0.102, 0.082, 0.098, 0.116) if female else (0.099, 0.094, 0.108, 0.130)
+    shares = [(-0.10, 0.078, 0.084), (0.06, 0.092, hips), (0.38, 0.082, waist)]
+    shares += [(0.68, 0.096, chest), (0.91, 0.076, shoulders), (1.02, 0.040, 0.045)]
     belly = 0.02 * h * max(0.0, g - 1.0) * 4.0
     thick = 1.12 if p.coat or p.hood else 1.0
     rows = []
