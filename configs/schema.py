@@ -206,7 +206,7 @@ class RadarConfig(Section):
     range_step_m: float = Field(default=0.4, gt=0.0, le=10.0, description="what lies closer together is one detection")
     azimuth_step_deg: float = Field(default=2.0, gt=0.1, le=20.0)
     speed_step_mps: float = Field(default=0.1, gt=0.0, le=5.0)
-    detections: int = Field(default=64, ge=1, le=1024, description="the strongest so many are reported")
+    detections: int = Field(default=128, ge=1, le=1024, description="the strongest so many are reported")
     noise: float = Field(default=1.0, ge=0.0, le=10.0, description="of ranges, angles and speeds; 0: none")
     ghosts: float = Field(default=0.0, ge=0.0, le=1.0, description="how many echoes come back a second time")
 

@@ -275,12 +275,44 @@ class CameraModel:
 
 
 @dataclass
+class LidarScan:
+    """What a lidar reports of one spin: `R` rings from the lowest up, `A` columns in the order they were shot.
+
+    Rays without an echo are not valid, and 0. Intensity is that of a white matt surface at the same place and angle,
+    as sensors report it that correct for distance: 0 none, 1 white or a reflector.
+    """
+
+    xyz_ego_m: torch.Tensor  # (B, R, A, 3)
+    range_m: torch.Tensor  # (B, R, A) from the sensor
+    intensity: torch.Tensor  # (B, R, A) 0..1
+    valid: torch.Tensor  # (B, R, A) bool
+    elevation_rad: torch.Tensor  # (R,) ascending
+    azimuth_rad: torch.Tensor  # (A,) counter-clockwise from ahead, descending from behind over left, ahead and right
+    time_s: torch.Tensor  # (A,) when each column was shot, from the tick, 0 or before it
+    ego_from_lidar: torch.Tensor  # (4, 4)
+
+
+@dataclass
+class RadarScan:
+    """Detections of a radar in each world, the strongest first; rows that are not valid are 0."""
+
+    range_m: torch.Tensor  # (B, K) from the sensor
+    azimuth_rad: torch.Tensor  # (B, K) counter-clockwise from the sensor's axis
+    radial_mps: torch.Tensor  # (B, K) measured: relative to the moving sensor, approaching negative
+    rcs_dbsm: torch.Tensor  # (B, K)
+    valid: torch.Tensor  # (B, K) bool
+    ego_from_radar: torch.Tensor  # (4, 4)
+
+
+@dataclass
 class SensorFrame:
     """All the car may know of one tick."""
 
     rgb: torch.Tensor  # (B, C, H, W, 3) uint8
     camera: CameraModel
     ego: EgoState
+    lidar: LidarScan | None = None  # where one is configured
+    radar: RadarScan | None = None
 
 
 @dataclass
@@ -332,6 +364,26 @@ class ExtraLabels:
 
 
 @dataclass
+class LidarLabels:
+    """What each ray would meet in clear air: the same in any weather. Rays that meet nothing within the lidar's range
+    have an infinite one, and 0."""
+
+    range_m: torch.Tensor  # (B, R, A) without noise
+    semantic: torch.Tensor  # (B, R, A) uint8 Semantic
+    instance: torch.Tensor  # (B, R, A) int16: actor index + 1; 0 for everything else
+    from_air: torch.Tensor  # (B, R, A) bool: what was reported is an echo of rain, fog or snow in front of it
+
+
+@dataclass
+class RadarLabels:
+    """Where detections come from."""
+
+    instance: torch.Tensor  # (B, K) int32: actor index + 1; 0 for what stands still on the map
+    semantic: torch.Tensor  # (B, K) uint8 Semantic
+    ghost: torch.Tensor  # (B, K) bool: a second echo of what is nearer
+
+
+@dataclass
 class GroundTruth:
     """Labels of one tick: another object than SensorFrame, so that nothing can peek."""
 
@@ -341,6 +393,8 @@ class GroundTruth:
     boxes_2d: Boxes2D
     boxes_3d: Boxes3D  # every valid actor except the ego, in actor order
     extra: ExtraLabels = field(default_factory=ExtraLabels)
+    lidar: LidarLabels | None = None
+    radar: RadarLabels | None = None
 
 
 @dataclass

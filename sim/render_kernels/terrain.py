@@ -132,8 +132,10 @@ def normal_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> 
 
 
 @wp.func
-def hit(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3) -> wp.float32:
-    """Where a ray first meets the ground, in units of `toward`; 0 or less where it does not.
+def hit_after(
+    ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, start: wp.float32, most_m: wp.float32
+) -> wp.float32:
+    """`hit` of a ray known to be above the ground as far as `start`, looked at as far as `most_m`.
 
     On land that is not flat each step goes as far as ground of the local slope that bends up by BEND_1PM could allow,
     so it is long over level land; a bracket that it ends in is narrowed by secants (Illinois).
@@ -144,12 +146,12 @@ def hit(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3) -> wp.fl
         return 0.0
     level = wp.sqrt(toward[0] * toward[0] + toward[1] * toward[1])
     top = ground.height_top_m[scene]
-    t = float(0.0)
+    t = float(start)
     if eye[2] > top:
         if toward[2] >= 0.0:
             return 0.0
-        t = (top - eye[2]) / toward[2]
-    most = FAR_M / wp.max(level, 1.0e-3)
+        t = wp.max(t, (top - eye[2]) / toward[2])
+    most = most_m / wp.max(level, 1.0e-3)
     bend = 2.0 * BEND_1PM * level * level
     before = float(0.0)
     above = float(0.0)
@@ -188,3 +190,9 @@ def hit(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3) -> wp.fl
                 above *= 0.5
             side = -1
     return t
+
+
+@wp.func
+def hit(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3) -> wp.float32:
+    """Where a ray first meets the ground, in units of `toward`; 0 or less where it does not."""
+    return hit_after(ground, scene, eye, toward, 0.0, FAR_M)

@@ -85,6 +85,7 @@ class Renderer:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
         start_warp()
         self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
+        self.device, self.worlds, self.actors = device, worlds, actors  # for other sensors of the same worlds
         self._camera = camera
         self._views = worlds * len(camera.focal_px)
         self._scenery, self._keep = scenery.to(device), []
@@ -178,6 +179,15 @@ class Renderer:
             commands.append(self._draw(self._colour_views, self._sample_key, False))
         commands += [self._draw_shadows(world), self._draw_footprints(world), self._shade_pixels(world, state)]
         return commands
+
+    def scene(self, world: World, state: State) -> tuple[Any, Any, Any, Any, Any]:
+        """The launch that places the actors, and what kernels take: meshes, placed actors, statics, ground."""
+        return self._place_actors(world, state), self._meshes, self._placed, self._statics, self._ground
+
+    def neighbourhood(self, range_m: float) -> tuple[int, int]:
+        """How many cells of things that stand still lie within a range on each side, and room for all in them."""
+        reach = int(np.ceil(range_m / self._scenery.item_cell_m))
+        return reach, self._actors + _most_items(self._scenery, reach)
 
     # --------------------------------------------------------------------------------------------- one kernel a method
 
