@@ -121,6 +121,9 @@ def mesh_at(
         sky_share *= 0.40 + 0.60 * wp.clamp(metric[2] / 0.7, 0.0, 1.0)
     incoming = light.sun_rgb * sun_share + light.ambient_rgb * sky_share + road_rgb * (0.5 - 0.5 * normal[2])
     incoming += wp.vec3(1.0, 0.95, 0.85) * (lamp * facing * coat.retro)
+    if light.street > 0.0 and not is_roadside(material):
+        # Street lamps shine from above, and so does what they light all around.
+        incoming += wp.vec3(1.0, 0.78, 0.50) * (0.030 * light.street * (0.45 + 0.55 * normal[2]))
     rgb = wp.cw_mul(coat.albedo, incoming) + coat.emission
     gloss = coat.gloss
     if gloss > 0.0:
