@@ -4,7 +4,6 @@ import warp as wp
 
 from sim.render_kernels.appearance import Light, hashed, light_of
 from sim.render_kernels.sensor import byte_of
-from sim.render_kernels.shade import toned
 
 wp.set_module_options({"enable_backward": False})
 
@@ -15,11 +14,17 @@ LAYERS = wp.constant(4)
 
 
 @wp.func
+def film(x: wp.float32):
+    """The renderer's filmic curve and about sRGB's, without its table."""
+    shown = wp.clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+    return 255.0 * wp.pow(shown, 1.0 / 2.2)
+
+
+@wp.func
 def display_of(light: Light, rgb: wp.vec3):
     """Bytes of scene light after exposure and film; once a row, so that powers may be taken."""
     seen = rgb * light.exposure
-    gamma = 1.0 / 2.2
-    return 255.0 * wp.vec3(wp.pow(toned(seen[0]), gamma), wp.pow(toned(seen[1]), gamma), wp.pow(toned(seen[2]), gamma))
+    return wp.vec3(film(seen[0]), film(seen[1]), film(seen[2]))
 
 
 @wp.kernel
