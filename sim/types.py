@@ -48,6 +48,7 @@ class Semantic(IntEnum):
     TERRAIN = 22
     SKY = 23
     PERSON = 24
+    RIDER = 25
     CAR = 26
     TRUCK = 27
     BUS = 28
@@ -381,6 +382,18 @@ class RadarLabels:
     instance: torch.Tensor  # (B, K) int32: actor index + 1; 0 for what stands still on the map
     semantic: torch.Tensor  # (B, K) uint8 Semantic
     ghost: torch.Tensor  # (B, K) bool: a second echo of what is nearer
+
+
+@dataclass
+class RoadsideBoxes:
+    """Signal heads and signs in the images, K to an image (padded), in the order of their items."""
+
+    item: torch.Tensor  # (B, C, K) int32 of the map; `thing` - N - 1
+    semantic: torch.Tensor  # (B, C, K) uint8 TRAFFIC_LIGHT or TRAFFIC_SIGN
+    shows: torch.Tensor  # (B, C, K) int32 SignalPhase of a head, face of a sign
+    visible_px: torch.Tensor  # (B, C, K, 4) corners (u_min, v_min, u_max, v_max) of what is seen
+    visible_pixels: torch.Tensor  # (B, C, K) int32
+    valid: torch.Tensor  # (B, C, K) bool
 
 
 @dataclass

@@ -32,6 +32,7 @@ COLOURS = {
     Semantic.TERRAIN: (152, 251, 152),
     Semantic.SKY: (70, 130, 180),
     Semantic.PERSON: (220, 20, 60),
+    Semantic.RIDER: (255, 0, 0),
     Semantic.CAR: (0, 0, 142),
     Semantic.TRUCK: (0, 0, 70),
     Semantic.BUS: (0, 60, 100),

@@ -3,7 +3,17 @@
 import warp as wp
 
 from sim.render_kernels.terrain import Ground, ground_distances
-from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, STATIC_FLAG, TERRAIN_NAME, Meshes, Statics, Views
+from sim.render_kernels.view import (
+    DEPTH_ONE,
+    ITEM_SHIFT,
+    STATIC_FLAG,
+    TERRAIN_NAME,
+    TRIANGLE_MASK,
+    Actors,
+    Meshes,
+    Statics,
+    Views,
+)
 
 wp.set_module_options({"enable_backward": False})
 
@@ -11,6 +21,10 @@ ROAD = wp.constant(7)
 SIDEWALK = wp.constant(8)
 TERRAIN = wp.constant(22)
 SKY = wp.constant(23)
+RIDER = wp.constant(25)
+BICYCLE = wp.constant(4)  # ActorKind; a motorcycle's follows
+FIRST_OF_RIDER = wp.constant(21)  # Material.RIDER_SKIN to RIDER_SHOE
+LAST_OF_RIDER = wp.constant(25)
 ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
 
 
@@ -42,6 +56,7 @@ def label_pixels(
     # In
     views: Views,
     meshes: Meshes,
+    actors: Actors,
     statics: Statics,
     ground: Ground,
     key: wp.array3d(dtype=wp.int64),
@@ -71,6 +86,7 @@ def label_pixels(
     start = int(0)
     end = int(0)
     semantic_held = int(0)
+    ridden = int(-1)  # first triangle of a two-wheeler
     for column in range(lane, views.width, stride):
         seen = key[view, row, column]
         name = wp.uint32(seen & wp.int64(0xFFFFFFFF))
@@ -84,12 +100,19 @@ def label_pixels(
                 count_stretch(visible_out, bounds_out, view, row, held, start, end)
                 held = item
                 start = column
+                ridden = -1
                 if item >= ACTORS_END:
                     semantic_held = meshes.semantic[statics.model[first + item - ACTORS_END]]
                 else:
                     semantic_held = semantic_of_kind[kind[world, item]]
+                    if kind[world, item] >= BICYCLE:
+                        ridden = meshes.first[actors.model[world, item], 0]
             end = column
             semantic = semantic_held
+            if ridden >= 0:
+                material = meshes.material[ridden + (int(name) & TRIANGLE_MASK)]
+                if material >= FIRST_OF_RIDER and material <= LAST_OF_RIDER:
+                    semantic = RIDER
             if item < ACTORS_END:
                 instance = item + 1
         else:

@@ -237,8 +237,8 @@ class Renderer:
         return self._launch(raster.draw, (self._views, threads), inputs, outputs)
 
     def _label_pixels(self, world: World) -> Any:
-        inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._statics]
-        inputs += [self._ground, self._key, self._semantic_of_kind, self._strides]
+        inputs = [_array(world.map_index), _array(world.kind), self._label_views, self._meshes, self._placed]
+        inputs += [self._statics, self._ground, self._key, self._semantic_of_kind, self._strides]
         flat = [_array(t.flatten(0, 1)) for t in (self._depth_m, self._semantic, self._instance)]
         dim = (self._views, self._camera.height_px, self._strides)
         return self._launch(labels.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])

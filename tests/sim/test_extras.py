@@ -12,8 +12,10 @@ from test_labels import EYE, FOCAL, crowd
 from tiny_scene import BARE, SCENERY, SIZE_M, TEXTURES, Actor, Lane, StraightRoad, bare, make_world, nobody
 
 from configs.schema import CameraConfig
+from sim.meshes.street import Street
 from sim.rendering.camera import camera_from_config
 from sim.rendering.render import Renderer
+from sim.rendering.roadside_labels import roadside_boxes
 from sim.rendering.scenery import Scenery, build_scenery
 from sim.rendering.weather import weather_by_name
 from sim.types import ActorKind, CameraModel, GroundTruth, State, World
@@ -277,6 +279,53 @@ def test_visible_boxes_are_those_of_the_instance_mask_always(seed: int):
         assert int(boxes.visible_pixels[0, 0, k]) == len(rows)
         want = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if len(rows) else [0, 0, 0, 0]
         assert boxes.visible_px[0, 0, k].tolist() == want
+
+
+def with_items(rows: list[tuple[Street, float, float, float, tuple[float, float, float], int]]) -> Scenery:
+    """The bare road with model, x, y, z, size and detail of things that face the ego, listed in the first's cell."""
+    xy = torch.tensor([row[1:3] for row in rows])
+    at = torch.floor((xy - BARE.item_origin_world_m[0]) / BARE.item_cell_m).long()
+    cell = int(at[0, 1] * BARE.item_shape[0, 0] + at[0, 0])
+    first = torch.zeros_like(BARE.item_cell_first)
+    first[cell + 1 :] = len(rows)
+    return replace(
+        BARE,
+        item_cell_first=first,
+        item_first=torch.tensor([0, len(rows)], dtype=torch.int32),
+        item_pose=torch.cat([xy, torch.tensor([[-1.0, 0.0]]).expand(len(rows), 2)], 1),
+        item_z_m=torch.tensor([row[3] for row in rows]),
+        item_size_m=torch.tensor([row[4] for row in rows]),
+        item_model=torch.tensor([int(row[0]) for row in rows], dtype=torch.int32),
+        item_detail=torch.tensor([row[5] for row in rows], dtype=torch.int32),
+        item_tint=torch.zeros(len(rows), dtype=torch.int32),
+    )
+
+
+def test_signals_in_sight_are_listed_with_what_they_show():
+    head = (0.3, 0.4, 1.0)
+    scenery = with_items(
+        [
+            (Street.SIGNAL_HEAD, 10.0, -4.0, 2.0, head, 1),
+            (Street.SIGNAL_HEAD, 12.0, 1.0, 2.0, head, 0),
+            (Street.SIGNAL_HEAD, 14.0, 1.3, 2.0, head, 0),  # behind the second
+        ]
+    )
+    world, state = make_world([[]])
+    state.signal_phase = torch.tensor([[2, 1]], dtype=torch.int32)
+    truth = Shots(world, state, scenery)()
+    found = roadside_boxes(truth, scenery, world, state)
+    number = int(found.valid[0, 0].sum())
+    assert number in (2, 3) and found.item[0, 0, :2].tolist() == [0, 1]
+    assert found.shows[0, 0, :2].tolist() == [1, 2]
+    assert (found.semantic[0, 0, :number] == 19).all() and (found.visible_pixels[0, 0, number:] == 0).all()
+    assert truth.extra.thing is not None
+    for k in range(number):
+        mask = truth.extra.thing[0, 0] == world.kind.shape[1] + 1 + int(found.item[0, 0, k])
+        rows, columns = mask.nonzero(as_tuple=True)
+        want = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+        assert found.visible_px[0, 0, k].tolist() == want and int(found.visible_pixels[0, 0, k]) == len(rows)
+    with pytest.raises(ValueError, match="things"):
+        roadside_boxes(replace(truth, extra=replace(truth.extra, thing=None)), scenery, world, state)
 
 
 def test_labels_that_there_are_not_are_refused():

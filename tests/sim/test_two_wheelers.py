@@ -19,12 +19,16 @@ LABEL = {BICYCLE: Semantic.BICYCLE, MOTORCYCLE: Semantic.MOTORCYCLE}
 
 
 @pytest.mark.parametrize("kind", LABEL)
-def test_rider_and_machine_are_one_actor_with_one_label(kind: ActorKind) -> None:
+def test_rider_and_machine_are_one_actor_of_two_classes(kind: ActorKind) -> None:
     """Seen from the side: the silhouette fills the label's box, yet one sees through it."""
     world, state = make_world([[Actor(kind, 8.0, -1.75, np.pi / 2)]])
     _, truth, _ = shoot(world, state, 320, 192)
-    seen = truth.semantic[0, 0] == int(LABEL[kind])
+    machine, rider = (truth.semantic[0, 0] == int(part) for part in (LABEL[kind], Semantic.RIDER))
+    seen = machine | rider
     assert torch.equal(seen, truth.instance[0, 0] == 2)
+    assert 0.2 < int(rider.sum()) / int(seen.sum()) < 0.8
+    height = [float(part.nonzero()[:, 0].float().mean()) for part in (rider, machine)]
+    assert height[0] < height[1]  # rows count downwards
     assert int(truth.boxes_2d.kind[0, 0, 0]) == kind
     box = truth.boxes_2d.amodal_px[0, 0, 0].tolist()
     rows, columns = seen.nonzero(as_tuple=True)
