@@ -105,10 +105,10 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
         "pelvis": np.array([0.0, 0.0, leg]),
         "neck": neck,
         "head": middle,
-        "nose": middle + (0.50 * head, 0, -0.1 * head),
+        "nose": middle + (0.58 * head, 0, -0.1 * head),
     }
     for name, side in (("left", 1.0), ("right", -1.0)):
-        at[f"{name}_eye"] = middle + np.array([0.40 * head, 0.145 * side * head, 0.05 * head])
+        at[f"{name}_eye"] = middle + np.array([0.50 * head, 0.145 * side * head, 0.05 * head])
         at[f"{name}_ear"] = middle + np.array([0.0, 0.33 * side * head, -0.02 * head])
     # The lowest foot stands on the ground.
     foot = min(float(min(at[f"{s}_ankle"][2] - 0.042 * h, at[f"{s}_toe"][2] - 0.012 * h)) for s in ("left", "right"))
@@ -195,8 +195,8 @@ def _torso(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int)
     rise = neck - pelvis
     # Deeper than people are: boxes of people are as a rule short for their stride, and squeeze it.
     hips, waist, chest, shoulders = (0.102, 0.082, 0.098, 0.116) if female else (0.099, 0.094, 0.108, 0.130)
-    shares = [(-0.10, 0.078, 0.084), (0.06, 0.092, hips), (0.38, 0.082, waist)]
-    shares += [(0.68, 0.096, chest), (0.91, 0.076, shoulders), (1.02, 0.040, 0.045)]
+    shares = [(-0.10, 0.090, 0.084), (0.06, 0.108, hips), (0.38, 0.098, waist)]
+    shares += [(0.68, 0.114, chest), (0.91, 0.090, shoulders), (1.02, 0.046, 0.045)]
     belly = 0.02 * h * max(0.0, g - 1.0) * 4.0
     thick = 1.12 if p.coat or p.hood else 1.0
     rows = []
@@ -239,7 +239,7 @@ def _head(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) 
     rings = []
     for z, wide in zip(heights, widths, strict=True):
         shift = 0.10 if z < -0.6 else 0.0
-        ring = [wide * 1.08 * np.cos(turn) + shift, wide * 0.92 * np.sin(turn), np.full(sides, z)]
+        ring = [wide * 1.40 * np.cos(turn) + shift, wide * 0.92 * np.sin(turn), np.full(sides, z)]
         rings.append(middle + size * np.stack(ring, 1))
     material = np.full((len(heights) - 1, sides), int(_M.FACE))
     facing = np.cos(turn + np.pi / sides)
@@ -268,8 +268,8 @@ def _head(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) 
         _hair(sculptor, p, middle, size, grey)
     if p.hat and level < 2:
         rows = [
-            (middle + (0, 0, 0.40 * size), 1.02 * size, 0.88 * size),
-            (middle + (0, 0, 1.12 * size), 0.75 * size, 0.66 * size),
+            (middle + (0, 0, 0.40 * size), 1.30 * size, 0.88 * size),
+            (middle + (0, 0, 1.12 * size), 0.95 * size, 0.66 * size),
         ]
         _stack(sculptor, rows, [_M.BAG], sides)
 
@@ -277,9 +277,9 @@ def _head(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) 
 def _hair(sculptor: Sculptor, p: Person, middle: np.ndarray, size: float, grey: tuple) -> None:
     if p.hair == "long":
         length = 2.1 if p.age == Age.ADULT else 1.7
-        ovals = [(-0.62, -length, 0.18, 0.62), (-0.60, -0.6, 0.36, 0.80), (-0.35, 0.5, 0.40, 0.62)]
+        ovals = [(-0.82, -length, 0.22, 0.62), (-0.80, -0.6, 0.42, 0.80), (-0.50, 0.5, 0.50, 0.62)]
     elif p.hair == "bun":
-        ovals = [(-0.95, -0.1, 0.16, 0.16), (-1.0, 0.25, 0.36, 0.36), (-0.95, 0.62, 0.14, 0.14)]
+        ovals = [(-1.20, -0.1, 0.20, 0.16), (-1.28, 0.25, 0.44, 0.36), (-1.20, 0.62, 0.18, 0.14)]
     else:
         return
     box = Sculptor()
@@ -297,7 +297,7 @@ def _luggage(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: in
         ]
         _stack(sculptor, rows, [_M.SHIRT], 6)
     if p.pack == "backpack":
-        back = at["pelvis"] + 0.62 * (neck - at["pelvis"]) - (0.115 * h, 0.0, 0.0)
+        back = at["pelvis"] + 0.62 * (neck - at["pelvis"]) - (0.135 * h, 0.0, 0.0)
         rows = [
             (back + (0, 0, dz * h), d * h, w * h)
             for dz, d, w in ((-0.11, 0.045, 0.075), (0.02, 0.052, 0.085), (0.10, 0.03, 0.06))
