@@ -255,7 +255,7 @@ def expose(
         green = curve[tone + 256 + byte_of(seen[1] * dark + light[1])]
         blue = curve[tone + 512 + byte_of(blue * dark + light[2])]
         grey = 0.299 * red + 0.587 * green + 0.114 * blue
-        spread = deviation[wp.min(int(grey), 255)]
+        spread = deviation[wp.min(int(grey), 255) + 256 * world]
         grey *= 1.0 - optics.saturation
         clean = 1.0 - film
         dice = (start + 3 * column) & NOISE_MASK

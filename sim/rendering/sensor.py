@@ -25,6 +25,7 @@ _DROP_TICKS = 45  # that a drop stays
 _HEAVY_MMPH = 12.0  # rain that wets a lens all over
 _DAYLIGHT = 0.15  # of the longest exposure, in full light
 _NOISE_SEED = 1
+_NIGHT_GAIN = 2.5  # how much noisier nights are than days, less 1
 _SMEAR = (0.28, 0.14, 0.06, 0.035, 0.02, 0.012, 0.006)  # light that reaches cells so far away, per pass
 
 
@@ -53,16 +54,16 @@ SENSORS: dict[SensorName, Sensor] = {
     "ideal": Sensor(),
     "dashcam": Sensor(
         auto_exposure=0.25, white_balance=0.2, motion_blur_s=0.016, vignetting=0.22, glare=0.5, chromatic_px=0.5,
-        softness=0.30, sharpening=0.15, saturation=0.94, shot_noise=0.022, read_noise=0.007, dirt=0.2, drops=1.0,
+        softness=0.30, sharpening=0.15, saturation=0.94, shot_noise=0.007, read_noise=0.0025, dirt=0.08, drops=1.0,
         jpeg_quality=85,
     ),
     "phone": Sensor(
         auto_exposure=0.4, white_balance=0.4, motion_blur_s=0.010, vignetting=0.10, glare=0.3, softness=0.15,
-        sharpening=0.35, saturation=1.08, shot_noise=0.010, read_noise=0.003, jpeg_quality=92,
+        sharpening=0.35, saturation=1.08, shot_noise=0.005, read_noise=0.0015, jpeg_quality=92,
     ),
     "industrial": Sensor(
         auto_exposure=0.2, motion_blur_s=0.006, vignetting=0.15, glare=0.2, chromatic_px=0.2, softness=0.22,
-        saturation=0.88, shot_noise=0.016, read_noise=0.005, drops=0.6,
+        saturation=0.88, shot_noise=0.008, read_noise=0.003, drops=0.6,
     ),
 }  # fmt: skip
 
@@ -106,7 +107,7 @@ class SensorStage:
         keys = [wp.from_torch(world.seed), wp.from_torch(state.tick)]
         curve = exposure_curve(self._sensor, totals, 16 * bright.shape[1] * bright.shape[2])
         inputs = [*keys, _pixels(source), wp.from_torch(self._glare(weather, cameras), dtype=wp.vec3)]
-        inputs += [wp.from_torch(x) for x in (self._dirt, curve.flatten(), self._deviation, self._noise)]
+        inputs += [wp.from_torch(x) for x in (self._dirt, curve.flatten(), self._noisy(weather), self._noise)]
         inputs += [self._optics, cameras, height, width]
         wp.launch(kernels.expose, (views, height), inputs, [_pixels(self._out)], device=device)
         wet = (weather.rain_mmph / _HEAVY_MMPH).clamp(max=1.0).sqrt() * self._sensor.drops
@@ -129,6 +130,11 @@ class SensorStage:
             wp.launch(kernels.smear, source.shape[:2], inputs, outputs, device=str(source.device))
             source, target = target, source
         return source
+
+    def _noisy(self, weather: Weather) -> torch.Tensor:
+        """Deviation of the noise by world and byte (B * 256,): in the dark a sensor turns up its gain."""
+        gain = 1.0 + _NIGHT_GAIN * weather.beam.clamp(max=2.0) / 2.0
+        return (gain[:, None] * self._deviation).flatten()
 
     def _blurred(self, frame: SensorFrame, truth: GroundTruth, weather: Weather) -> torch.Tensor:
         camera, device = frame.camera, str(frame.rgb.device)
@@ -159,7 +165,8 @@ class SensorStage:
         # Photons come one by one: noise grows as the root of light; the display's curve stretches it in the dark.
         spread_of = torch.sqrt(self._sensor.read_noise**2 + self._sensor.shot_noise**2 * light)
         slope = (light.clamp(min=0.01) ** (1.0 / 2.2 - 1.0) / 2.2).clamp(max=3.0)
-        self._deviation = (spread_of * slope * 255.0).float().contiguous()
+        full = ((255.0 - torch.arange(256, device=rgb.device)) / 25.0).clamp(max=1.0)  # white is white: it is clipped
+        self._deviation = (spread_of * slope * full * 255.0).float()
         dice = np.random.default_rng(_NOISE_SEED).standard_normal(int(kernels.NOISE_MASK) + 4)
         self._noise = torch.from_numpy(dice.astype(np.float32)).to(rgb.device)
 
