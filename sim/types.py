@@ -41,6 +41,7 @@ class Semantic(IntEnum):
     WALL = 12
     FENCE = 13
     GUARD_RAIL = 14
+    BRIDGE = 15
     POLE = 17
     TRAFFIC_LIGHT = 19
     TRAFFIC_SIGN = 20

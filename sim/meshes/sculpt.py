@@ -64,6 +64,7 @@ class Material(IntEnum):
     FAR_TOWN = 67
     BIRCH_BARK = 68
     TUFT = 69
+    ROADWAY = 70
     # Riders: what labels may call RIDER lies between RIDER_SKIN and RIDER_SHOE
     RIDER_SKIN = 21
     RIDER_HELMET = 22

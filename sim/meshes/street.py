@@ -67,6 +67,8 @@ class Street(IntEnum):
     PLAIN_BUILDING = 374
     PLAIN_BOX = 375
     PLAIN_POLE = 376
+    DECK = 380  # of bridges: what is driven on
+    GIRDER = 381  # and what carries and guards it
 
 
 # (storeys, width in m, shop below, mansard roof); each is 11 m deep
@@ -140,6 +142,8 @@ _THINGS: dict[int, tuple[Maker, Semantic]] = {
     Street.PLAIN_WALL: (partial(roadside.box, Material.CONCRETE), Semantic.WALL),
     Street.PLAIN_BOX: (partial(roadside.box, Material.SIGN_BACK), Semantic.STATIC),
     Street.PLAIN_POLE: (roadside.post, Semantic.POLE),
+    Street.DECK: (partial(roadside.box, Material.ROADWAY), Semantic.ROAD),
+    Street.GIRDER: (partial(roadside.box, Material.CONCRETE), Semantic.BRIDGE),
 }
 
 MAKERS: dict[int, Maker] = _BUILDINGS | _PLANTS | _FACES | {model: maker for model, (maker, _) in _THINGS.items()}

@@ -256,6 +256,8 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
         return mix(wp.vec3(0.52, 0.51, 0.48), wp.vec3(0.06, 0.055, 0.05), line_cover(metric[2], 0.5, 0.09, texel_m))
     if material == 69:
         return mix(wp.vec3(0.10, 0.15, 0.035), wp.vec3(0.30, 0.27, 0.12), chance * (0.3 + 0.9 * metric[2]))
+    if material == 70:
+        return wp.vec3(0.105, 0.104, 0.101) * (0.9 + 0.2 * hashed(int(metric[0] * 2.0), int(metric[1] * 2.0)))
     return wp.vec3(0.45, 0.45, 0.44)
 
 

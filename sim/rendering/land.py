@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sim.painting.textures import tiling_noise
+from sim.rendering.bridges import Part, storeys
 from sim.rendering.decals import DecalRaster, rasterise_decals
 from sim.rendering.ground import SIDEWALK_KINDS, GroundRaster, PaintedLine, Strip, rasterise_ground
 from sim.rendering.lane_cells import DECAL_FLAG, LaneCells, lane_cells
@@ -24,6 +25,8 @@ class Land:
     cells: LaneCells
     decals: DecalRaster
     style: Style
+    strips: Sequence[Strip]  # lanes on the ground
+    above: Sequence[Part]  # parts of lanes over it
 
 
 def lay_land(name: str, strips: Sequence[Strip], lines: Sequence[PaintedLine], seed: int) -> Land:
@@ -32,13 +35,15 @@ def lay_land(name: str, strips: Sequence[Strip], lines: Sequence[PaintedLine], s
     Raises ValueError where no lane is paved.
     """
     key = (seed & 0x7FFFFFFF) ^ zlib.crc32(name.encode())
+    heights = raise_ground(strips, np.random.default_rng([key, 2]))
+    strips, above = storeys(strips, heights)
     ground = rasterise_ground(strips)
     style = draw_style(np.random.default_rng([key, 1]), any(s.kind in SIDEWALK_KINDS for s in strips))
     cells = lane_cells(strips, ground, key)
     decals = rasterise_decals(road_decals(strips, lines, ground, style, key), ground.origin_world_m, cells.shape)
     listed = (np.diff(decals.first) > 0).reshape(cells.code.shape)
     cells = LaneCells(cells.code | np.where(listed, DECAL_FLAG, 0).astype(np.int32), cells.line, cells.shape_m)
-    return Land(ground, raise_ground(strips, np.random.default_rng([key, 2])), cells, decals, style)
+    return Land(ground, heights, cells, decals, style, strips, above)
 
 
 def starts(lengths: Sequence[int]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sim.meshes.street import Street
+from sim.rendering.bridges import span_bridges
 from sim.rendering.ground import CELL_M, PaintedLine, Strip
 from sim.rendering.lamplight import lamp_pools
 from sim.rendering.land import Land, csr, joined_land, lay_land, starts
@@ -107,7 +108,9 @@ def build_scenery(networks: Sequence[Network], seed: int) -> Scenery:
         strips = network.strips(1.0)
         rng = np.random.default_rng([seed & 0x7FFFFFFF, zlib.crc32(network.name.encode())])
         land = lay_land(network.name, strips, network.markings(1.0), seed)
-        maps.append(_Map(land, plant(network, strips, land.ground, rng)))
+        items = plant(network, land.strips, land.ground, rng)
+        span_bridges(items, land.above, land.ground, land.heights)
+        maps.append(_Map(land, items))
     return _joined(maps)
 
 
