@@ -53,8 +53,8 @@ class Sensor:
 SENSORS: dict[SensorName, Sensor] = {
     "ideal": Sensor(),
     "dashcam": Sensor(
-        auto_exposure=0.25, white_balance=0.2, motion_blur_s=0.016, vignetting=0.22, glare=0.5, chromatic_px=0.5,
-        softness=0.30, sharpening=0.15, saturation=0.94, shot_noise=0.007, read_noise=0.0025, dirt=0.08, drops=1.0,
+        auto_exposure=0.15, white_balance=0.2, motion_blur_s=0.016, vignetting=0.22, glare=0.5, chromatic_px=0.5,
+        softness=0.30, sharpening=0.15, saturation=0.94, shot_noise=0.007, read_noise=0.0025, dirt=0.03, drops=1.0,
         jpeg_quality=85,
     ),
     "phone": Sensor(
