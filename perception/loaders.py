@@ -3,11 +3,14 @@
 Both yield (image, target): the image float32 (3, H, W) in [0, 1], the target as torchvision's detectors take it:
 `boxes` (n, 4) float32 corners in pixels, `labels` (n,) int64 from 1, `iscrowd`, `area`, `image_id`. With it come the
 label images: `semantic` (H, W) uint8 Cityscapes ids, `instance` (H, W) int32, `depth_m` (H, W) float32, inf where there
-is none.
+is none. Where the dataset has scans, `lidar` and `radar` are tables of tensors, a row an echo (n, ...), in the ego
+frame. In shards they come with the frames of a rig's first camera.
 """
 
+import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ Sample = tuple[torch.Tensor, dict[str, Any]]
 Json = dict[str, Any]
 DEPTH_UNITS_PER_M = 256.0
 LABELS = ("semantic", "instance", "depth")
+SCANS = {"lidar", "radar"}
 
 
 class FolderDataset(Dataset[Sample]):
@@ -46,6 +50,9 @@ class FolderDataset(Dataset[Sample]):
             raise ValueError(f"{self._folder}: file_name {image['file_name']!r} leads out of the folder")
         files = {"colour": _bytes(self._folder / "images" / name)}
         files |= {label: _bytes(self._folder / label / name.with_suffix(".png")) for label in LABELS}
+        files |= {
+            sensor: _bytes(self._folder / sensor / Path(str(image[sensor])).name) for sensor in SCANS & image.keys()
+        }
         return _sample(files, self._of_image[image["id"]], image["id"], str(name))
 
 
@@ -67,6 +74,7 @@ class ShardDataset(IterableDataset[Sample]):
                 if suffix is None or absent:
                     raise ValueError(f"{path}: {stem} lacks {absent or 'its picture'}; render the shard again")
                 files = {"colour": members[suffix]} | {label: members[f"{label}.png"] for label in LABELS}
+                files |= {sensor: members[f"{sensor}.npz"] for sensor in SCANS if f"{sensor}.npz" in members}
                 entries = json.loads(members["json"])["annotations"]
                 yield _sample(files, entries, number_in_shard, f"{path.name}/{stem}")
 
@@ -97,7 +105,8 @@ def _bytes(path: Path) -> bytes:
 
 
 def _sample(files: dict[str, bytes], entries: list[Json], image_id: int, name: str) -> Sample:
-    images = {key: _decoded(content, key, name) for key, content in files.items()}
+    images = {key: _decoded(content, key, name) for key, content in files.items() if key not in SCANS}
+    scans = {key: _table(content, key, name) for key, content in files.items() if key in SCANS}
     corners = np.array([e["bbox"] for e in entries], dtype=np.float32).reshape(-1, 4)
     corners[:, 2:] += corners[:, :2]
     units = images["depth"].astype(np.float32)
@@ -110,9 +119,22 @@ def _sample(files: dict[str, bytes], entries: list[Json], image_id: int, name: s
         "semantic": torch.from_numpy(images["semantic"]),
         "instance": torch.from_numpy(images["instance"].astype(np.int32)),
         "depth_m": torch.from_numpy(np.where(units > 0, units / DEPTH_UNITS_PER_M, np.inf).astype(np.float32)),
+        **scans,
     }
     rgb = np.ascontiguousarray(images["colour"][..., ::-1].transpose(2, 0, 1))
     return torch.from_numpy(rgb).float() / 255.0, target
+
+
+def _table(content: bytes, key: str, name: str) -> dict[str, torch.Tensor]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as rows:
+            numbers = {field: rows[field] for field in rows.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{name}: its {key} is not an archive of arrays ({error}); render it again") from error
+    wide = {
+        field: column.astype(np.int32) if column.dtype == np.uint16 else column for field, column in numbers.items()
+    }
+    return {field: torch.from_numpy(column) for field, column in wide.items()}
 
 
 def _decoded(content: bytes, key: str, name: str) -> np.ndarray:

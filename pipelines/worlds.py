@@ -19,6 +19,7 @@ from sim.painting.gan import gan_textures
 from sim.painting.textures import Textures, procedural_textures
 from sim.rendering.cameras import Cameras
 from sim.rendering.conditions import DRY_FRICTION, Forecast, conditions_of, drawn_conditions
+from sim.rendering.lidar import lidar_from_config
 from sim.rendering.rigs import rig_from_config
 from sim.rendering.scenery import Scenery, build_scenery
 from sim.rendering.sensor import sensor_from_config
@@ -132,7 +133,8 @@ def make_simulator(experiment: Experiment, worlds: Worlds, device: str = "cpu") 
 def make_renderer(
     experiment: Experiment, worlds: Worlds, camera: CameraConfig | None = None, device: str = "cpu"
 ) -> Cameras:
-    """The configured rig's cameras in the worlds, or another single one, with the configured sensor."""
+    """The configured rig with its lidar and radar in the worlds, or another camera, with the configured sensor."""
+    whole = camera is None
     rig = rig_from_config(experiment.camera, experiment.rig) if camera is None else rig_from_config(camera)
     camera = camera or experiment.camera
     return Cameras(
@@ -145,6 +147,8 @@ def make_renderer(
         camera.supersample,
         device,
         library=with_assets(experiment.assets),
+        lidar=lidar_from_config(experiment.lidar, experiment.sim.dt_s) if experiment.lidar and whole else None,
+        radar=experiment.radar if whole else None,
     )
 
 

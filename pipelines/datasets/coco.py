@@ -1,5 +1,8 @@
 """The default layout: images/, semantic/, instance/, depth/ with the same stems, and annotations.json (COCO).
 
+Where a lidar or radar is configured also lidar/ and radar/, one archive per time, named after its first camera's frame
+(points.py); images name theirs as `lidar` and `radar`.
+
 Annotations carry their mask as compressed run lengths, as pycocotools reads them.
 """
 
@@ -16,17 +19,19 @@ from configs.schema import Experiment
 from perception.data import ANNOTATIONS, COCO_CATEGORIES
 from pipelines.datasets.frames import LabelledFrame
 from pipelines.datasets.images import encoded, write_bytes
+from pipelines.datasets.points import archive
 from pipelines.datasets.tables import part_rows, write_document
 from pipelines.runs import versions
 
 Json = dict[str, Any]
 FOLDERS = ("images", "semantic", "instance", "depth")
+SCANS = ("lidar", "radar")
 
 
 class CocoWriter:
     """Writes one batch of the default layout."""
 
-    RESULTS = (*FOLDERS, ANNOTATIONS)
+    RESULTS = (*FOLDERS, *SCANS, ANNOTATIONS)
 
     def __init__(self, folder: Path, batch: str, experiment: Experiment) -> None:
         self._folder, self._suffix = folder, experiment.render.image
@@ -39,7 +44,10 @@ class CocoWriter:
         for name, content in encoded(frame, self._suffix).items():
             suffix = self._suffix if name == "images" else "png"
             write_bytes(self._folder / name / f"{frame.stem}.{suffix}", content)
-        self._images.append(frame.image | {"world_from_ego": frame.world_from_ego.tolist()})
+        for name, content in scan_files(frame).items():
+            (self._folder / name).mkdir(exist_ok=True)
+            write_bytes(self._folder / name / f"{frame.scan_stem}.npz", content)
+        self._images.append(frame.image | scan_names(frame) | {"world_from_ego": frame.world_from_ego.tolist()})
         self._annotations.append({"of": [entry | mask_entry(frame, entry) for entry in frame.annotations]})
 
     def close(self) -> dict[str, list[Json]]:
@@ -54,6 +62,23 @@ class CocoWriter:
         }
         images = (row | {"id": i} for i, row in enumerate(part_rows(parts, "images"), 1))
         write_document(folder / ANNOTATIONS, head, {"images": images, "annotations": _numbered(parts)})
+
+
+def scan_files(frame: LabelledFrame) -> dict[str, bytes]:
+    """Archives of the frame's scans by sensor; with its first camera alone."""
+    if frame.scans is None or frame.camera > 0:
+        return {}
+    return {name: archive(rows) for name in SCANS if (rows := getattr(frame.scans, name)) is not None}
+
+
+def scan_names(frame: LabelledFrame) -> Json:
+    """What an image tells of its scans: their files, and where the sensors stand."""
+    told: Json = {}
+    for name in SCANS:
+        if frame.scans is not None and getattr(frame.scans, name) is not None:
+            told[name] = f"{frame.scan_stem}.npz"
+            told[f"ego_from_{name}"] = getattr(frame.scans, f"ego_from_{name}").tolist()
+    return told
 
 
 def _numbered(parts: Sequence[Path]) -> Iterator[Json]:

@@ -13,6 +13,7 @@ from agents.contract import empty_action, fill_action
 from configs.schema import Experiment
 from perception.data import coco_annotations, coco_image
 from perception.oracle import oracle_percept
+from pipelines.datasets.points import Scans, scans_of
 from pipelines.worlds import Worlds, make_renderer, make_simulator, make_weather, make_worlds
 from sim.simulator import Simulator
 from sim.types import GroundTruth, SensorFrame
@@ -36,6 +37,8 @@ class LabelledFrame:
     world_from_ego: NDArray[np.float64]  # (4, 4)
     image: Json  # COCO entry: camera, seed, weather, road
     annotations: list[Json]  # COCO entries without ids
+    scans: Scans | None = None  # lidar and radar of the frame, the same for all its cameras
+    scan_stem: str = ""  # stem of the first camera's frame, which keeps them
 
 
 def draw_frames(experiment: Experiment, scenes: list[int], seeds: list[int], cell: Json) -> Iterator[LabelledFrame]:
@@ -47,8 +50,9 @@ def draw_frames(experiment: Experiment, scenes: list[int], seeds: list[int], cel
         for index in range(settings.frames):
             frame, truth = stage.look()
             for row, scene in enumerate(scenes):
+                scans = scans_of(frame, truth, row)
                 for camera in range(frame.rgb.shape[1]):
-                    yield _labelled(stage, frame, truth, scene, row, camera, index, cell)
+                    yield _labelled(stage, frame, truth, scans, scene, row, camera, index, cell)
             if index + 1 < settings.frames:
                 stage.run(steps)
 
@@ -95,12 +99,21 @@ class _Stage:
 
 
 def _labelled(
-    stage: _Stage, frame: SensorFrame, truth: GroundTruth, scene: int, row: int, camera: int, index: int, cell: Json
+    stage: _Stage,
+    frame: SensorFrame,
+    truth: GroundTruth,
+    scans: Scans | None,
+    scene: int,
+    row: int,
+    camera: int,
+    index: int,
+    cell: Json,
 ) -> LabelledFrame:
     settings, worlds = stage.experiment.render, stage.worlds
     stem = f"{scene:06d}"
     if settings.frames > 1:
         stem += f"_{index:03d}"
+    scan_stem = f"{stem}_0" if frame.rgb.shape[1] > 1 else stem
     if frame.rgb.shape[1] > 1:
         stem += f"_{camera}"
     time_s = float(frame.ego.time_s[row])
@@ -109,6 +122,11 @@ def _labelled(
         frame.camera, 0, f"{stem}.{settings.image}", int(worlds.seeds[row]), worlds.weathers[row], camera, **extra,
         **({"cell": cell} if cell else {}),
     )  # fmt: skip
+    annotations = coco_annotations(frame.camera, truth.boxes_2d, truth.boxes_3d, row, 0, 0, camera)
+    if scans is not None:
+        pose = frame.camera.ego_from_camera[camera].double().numpy()
+        for entry in annotations:
+            entry |= scans.points_in(entry, (pose @ [*entry["center_camera_m"], 1.0])[:3])
     return LabelledFrame(
         stem=stem,
         scene=scene,
@@ -121,5 +139,7 @@ def _labelled(
         depth_m=truth.depth_m[row, camera].numpy(),
         world_from_ego=stage.world_from_ego(row),
         image=image,
-        annotations=coco_annotations(frame.camera, truth.boxes_2d, truth.boxes_3d, row, 0, 0, camera),
+        annotations=annotations,
+        scans=scans,
+        scan_stem=scan_stem,
     )

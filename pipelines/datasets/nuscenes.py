@@ -2,12 +2,13 @@
 
 Schema as published with nuScenes 1.0: scene, sample, sample_data, ego_pose, calibrated_sensor, sensor, instance,
 sample_annotation, category, attribute, visibility, log, map. Tokens are digests of what they stand for, so the same job
-gives the same tables. Without lidar `num_lidar_pts` is 0: ask nuScenes' tools for boxes by visibility.
+gives the same tables. LIDAR_TOP's scans are .pcd.bin files. `num_radar_pts` counts the radar's echoes of the object;
+without lidar and radar both counts are 0: ask nuScenes' tools for boxes by visibility.
 """
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 from configs.schema import Experiment
 from pipelines.datasets.frames import LabelledFrame
 from pipelines.datasets.images import encode, write_bytes
+from pipelines.datasets.points import pcd_bin
 from pipelines.datasets.tables import part_rows, write_array
 from sim.types import ActorKind
 
 Json = dict[str, Any]
 VERSION = "v1.0-roadloop"
+LIDAR = "LIDAR_TOP"
 CATEGORIES = {
     ActorKind.CAR: "vehicle.car",
     ActorKind.TRUCK: "vehicle.truck",
@@ -52,6 +55,10 @@ class NuScenesWriter:
         path = self._folder / file_name(frame, self._suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, encode(frame.rgb[..., ::-1], self._suffix))
+        if frame.scans is not None and frame.scans.lidar is not None and frame.camera == 0:
+            path = self._folder / scan_name(frame)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, pcd_bin(frame.scans, frame.scans.lidar))
         self._frames.setdefault(frame.scene, []).append(_without_images(frame))
 
     def close(self) -> dict[str, list[Json]]:
@@ -70,7 +77,8 @@ class NuScenesWriter:
             write_array(tables / f"{name}.json", part_rows(parts, name))
         sensors = {row["token"]: row for row in part_rows(parts, "calibrated_sensor")}
         write_array(tables / "calibrated_sensor.json", sensors.values())
-        for name, rows in fixed_tables(len({row["sensor_token"] for row in sensors.values()})).items():
+        used = {row["sensor_token"] for row in sensors.values()}
+        for name, rows in fixed_tables(used).items():
             write_array(tables / f"{name}.json", rows)
 
 
@@ -87,6 +95,11 @@ def camera_name(camera: int) -> str:
 def file_name(frame: LabelledFrame, suffix: str) -> str:
     """Where the frame's image lies, from the dataset's folder."""
     return f"samples/{camera_name(frame.camera)}/{frame.stem}.{suffix}"
+
+
+def scan_name(frame: LabelledFrame) -> str:
+    """Where the frame's scan lies, from the dataset's folder."""
+    return f"samples/{LIDAR}/{frame.scan_stem}.pcd.bin"
 
 
 def quaternion(rotation: NDArray[np.float64]) -> list[float]:
@@ -132,7 +145,12 @@ def scene_tables(scene: int, frames: list[LabelledFrame], suffix: str) -> dict[s
     }
     tables["ego_pose"] = [_ego_pose(frame) for frame in frames]
     tables["calibrated_sensor"] = [_calibrated_sensor(frame.camera, frame.image["camera"]) for frame in frames]
-    tables["sample_data"] = _chained([_sample_data(frame, suffix) for frame in frames], "calibrated_sensor_token")
+    data = [_sample_data(frame, suffix) for frame in frames]
+    for frame in frames:
+        if frame.scans is not None and frame.scans.lidar is not None and frame.camera == 0:
+            tables["calibrated_sensor"].append(_calibrated_lidar(frame.scans.ego_from_lidar))
+            data.append(_lidar_data(frame, frame.scans.ego_from_lidar))
+    tables["sample_data"] = _chained(data, "calibrated_sensor_token")
     # An object that several cameras see is annotated once, where most of it is visible.
     seen: dict[tuple[int, int], Json] = {}
     for frame in frames:
@@ -146,13 +164,16 @@ def scene_tables(scene: int, frames: list[LabelledFrame], suffix: str) -> dict[s
     return tables
 
 
-def fixed_tables(cameras: int) -> dict[str, Iterable[Json]]:
-    """Tables that are the same for every job with so many cameras."""
+def fixed_tables(sensors: Collection[str]) -> dict[str, Iterable[Json]]:
+    """Tables that are the same for every job with sensors of these tokens."""
+    lidar = {"token": token("sensor", LIDAR), "channel": LIDAR, "modality": "lidar"}
+    cameras = len(sensors) - (lidar["token"] in sensors)
     kinds = {"moving": "vehicle.moving", "stopped": "vehicle.stopped", "walking": "pedestrian.moving"}
     attributes = {**kinds, "standing": "pedestrian.standing", "rider": "cycle.with_rider"}
     return {
         "sensor": [
-            {"token": token("sensor", c), "channel": camera_name(c), "modality": "camera"} for c in range(cameras)
+            *({"token": token("sensor", c), "channel": camera_name(c), "modality": "camera"} for c in range(cameras)),
+            *([lidar] if lidar["token"] in sensors else []),
         ],
         "category": [{"token": token("category", k), "name": n, "description": ""} for k, n in CATEGORIES.items()],
         "attribute": [{"token": token("attribute", k), "name": n, "description": ""} for k, n in attributes.items()],
@@ -183,6 +204,22 @@ def _calibrated_sensor(number: int, camera: Json) -> Json:
         "rotation": quaternion(pose[:3, :3]),
         "camera_intrinsic": [[camera["focal_px"], 0.0, u], [0.0, camera["focal_px"], v], [0.0, 0.0, 1.0]],
     }
+
+
+def _calibrated_lidar(ego_from_lidar: NDArray[np.float64]) -> Json:
+    return {
+        "token": token("calibration", LIDAR, ego_from_lidar.tolist()),
+        "sensor_token": token("sensor", LIDAR),
+        "translation": ego_from_lidar[:3, 3].tolist(),
+        "rotation": quaternion(ego_from_lidar[:3, :3]),
+        "camera_intrinsic": [],
+    }
+
+
+def _lidar_data(frame: LabelledFrame, ego_from_lidar: NDArray[np.float64]) -> Json:
+    row = _sample_data(frame, "pcd") | {"token": token("data", LIDAR, frame.stem), "height": 0, "width": 0}
+    calibration = token("calibration", LIDAR, ego_from_lidar.tolist())
+    return row | {"calibrated_sensor_token": calibration, "filename": scan_name(frame)}
 
 
 def _sample_data(frame: LabelledFrame, suffix: str) -> Json:
@@ -216,8 +253,8 @@ def _annotation(scene: int, frame: LabelledFrame, entry: Json) -> Json:
         "translation": (frame.world_from_ego @ center_ego_m)[:3].tolist(),
         "size": [width, length, height],
         "rotation": quaternion(frame.world_from_ego[:3, :3] @ turn),
-        "num_lidar_pts": 0,
-        "num_radar_pts": 0,
+        "num_lidar_pts": entry.get("lidar_points", 0),
+        "num_radar_pts": entry.get("radar_points", 0),
     }
 
 
@@ -259,4 +296,7 @@ def _chained(rows: list[Json], by: str) -> list[Json]:
 def _without_images(frame: LabelledFrame) -> LabelledFrame:
     """The same frame without its pictures, which need not wait in memory for the scene's end."""
     bytes_, words, floats = (np.empty((0, 0), dtype) for dtype in (np.uint8, np.uint16, np.float32))
-    return replace(frame, rgb=bytes_, semantic=bytes_, instance=words, depth_m=floats)
+    scans = frame.scans
+    if scans is not None and scans.lidar is not None:
+        scans = replace(scans, lidar={})  # that there is one
+    return replace(frame, rgb=bytes_, semantic=bytes_, instance=words, depth_m=floats, scans=scans)

@@ -11,7 +11,7 @@ from typing import Any
 
 from configs.schema import Experiment
 from perception.data import COCO_CATEGORIES
-from pipelines.datasets.coco import mask_entry
+from pipelines.datasets.coco import mask_entry, scan_files, scan_names
 from pipelines.datasets.frames import LabelledFrame
 from pipelines.datasets.images import encoded
 from pipelines.datasets.tables import part_rows
@@ -24,7 +24,8 @@ INDEX = "index.json"
 
 class ShardWriter:
     """Writes one batch as one shard, whole or not at all. Members: <stem>.png|jpg, .semantic.png, .instance.png,
-    .depth.png and .json with `image` and `annotations` as in the default layout."""
+    .depth.png and .json with `image` and `annotations` as in the default layout; with the first camera's frames also
+    .lidar.npz and .radar.npz where there are any."""
 
     RESULTS = (FOLDER,)
 
@@ -38,9 +39,11 @@ class ShardWriter:
     def add(self, frame: LabelledFrame) -> None:
         for name, content in encoded(frame, self._suffix).items():
             self._put(f"{frame.stem}.{self._suffix}" if name == "images" else f"{frame.stem}.{name}.png", content)
+        for name, content in scan_files(frame).items():
+            self._put(f"{frame.stem}.{name}.npz", content)
         entries = [entry | mask_entry(frame, entry) for entry in frame.annotations]
         record = {
-            "image": frame.image | {"world_from_ego": frame.world_from_ego.tolist()},
+            "image": frame.image | scan_names(frame) | {"world_from_ego": frame.world_from_ego.tolist()},
             "annotations": entries,
             "categories": COCO_CATEGORIES,
         }

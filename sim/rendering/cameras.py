@@ -1,11 +1,14 @@
-"""A rig's cameras as the car has them: ideal views, bent by lenses, taken by sensors."""
+"""A rig as the car has it: ideal views, bent by lenses, taken by sensors; and the lidar and radar beside them."""
 
 from dataclasses import replace
 
+from configs.schema import RadarConfig
 from sim.meshes.library import MeshLibrary
 from sim.painting.textures import Textures
 from sim.rendering.falling import Falling
 from sim.rendering.lens import LensStage
+from sim.rendering.lidar import Lidar, LidarSpec
+from sim.rendering.radar import Radar
 from sim.rendering.render import Renderer
 from sim.rendering.scenery import Scenery
 from sim.rendering.sensor import Sensor, SensorStage, touches_nothing
@@ -31,6 +34,8 @@ class Cameras:
         device: str = "cpu",
         labels: tuple[ExtraLabel, ...] = (),
         library: MeshLibrary | None = None,
+        lidar: LidarSpec | None = None,
+        radar: RadarConfig | None = None,
     ) -> None:
         if rig.lenses and labels:
             raise ValueError(f"labels: {', '.join(labels)} are those of pinholes; leave them out or camera.lens")
@@ -40,6 +45,8 @@ class Cameras:
         view = self._lens.ideal if self._lens else rig
         self._falling = Falling(view, worlds, device)
         self._renderer = Renderer(scenery, textures, view, worlds, actors, supersample, device, labels, library)
+        self._lidar = Lidar(self._renderer, lidar) if lidar else None
+        self._radar = Radar(self._renderer, radar) if radar else None
 
     def render(
         self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
@@ -51,4 +58,10 @@ class Cameras:
             frame, truth = self._lens.apply(frame, truth)
         if self._sensor is not None:
             frame = self._sensor.apply(frame, truth, world, state, weather)
+        if self._lidar is not None:
+            scan, labels = self._lidar.scan(world, state, weather)
+            frame, truth = replace(frame, lidar=scan), replace(truth, lidar=labels)
+        if self._radar is not None:
+            heard, sources = self._radar.scan(world, state, weather)
+            frame, truth = replace(frame, radar=heard), replace(truth, radar=sources)
         return replace(frame, camera=self.camera), truth
