@@ -32,7 +32,7 @@ SUBFOLDERS = {
     },
     "perception": {"weights"},
     "agents": {"weights"},
-    "pipelines": {"datasets", "verdicts"},
+    "pipelines": {"datasets", "verdicts", "view"},
 }
 MAX_LINES = 500
 SOURCES = sorted(path for folder in ORDER for path in (ROOT / folder).rglob("*.py"))

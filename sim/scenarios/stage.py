@@ -63,13 +63,15 @@ class Stage:
         self._plan(lanes, goal_xy_world_m)
         self._refresh(torch.zeros(runs))
 
-    def step(self, action: Action) -> None:
-        """Let the player advance by a tick with the ego's command, column 0 of `action` (B, N)."""
+    def step(self, action: Action | None) -> None:
+        """Let the player advance by a tick with the ego's command, column 0 of `action` (B, N), or by the file alone."""
         before = self.state.yaw_world_rad[:, 0].clone()
-        coast = ~action.valid[:, :1]
-        accel = action.accel_mps2[:, :1].masked_fill(coast, 0.0)
-        self.player.step(EgoCommand(accel.double(), action.steer_rad[:, :1].double()))
-        self.state.steer_rad[:, :1] = action.steer_rad[:, :1]
+        if action is None:
+            self.player.step()
+        else:
+            accel = action.accel_mps2[:, :1].masked_fill(~action.valid[:, :1], 0.0)
+            self.player.step(EgoCommand(accel.double(), action.steer_rad[:, :1].double()))
+            self.state.steer_rad[:, :1] = action.steer_rad[:, :1]
         self._refresh(before)
 
     # ---------------------------------------------------------------- senses
