@@ -96,7 +96,8 @@ class Worlds:
     actors: Actors
     statics: Statics
     ground: Ground
-    reflectance: wp.array(dtype=wp.vec3)  # per material: albedo, share that varies by instance, retroreflection
+    # Per material: albedo, how much of it varies by instance, retroreflection, mean depth of echoes below the surface
+    reflectance: wp.array(dtype=wp.vec4)
     semantic_of_kind: wp.array(dtype=wp.int32)
 
 
@@ -126,7 +127,7 @@ def thing_seen(
     toward: wp.vec3,
     snow: wp.float32,
 ):
-    """Class, instance and echo of a triangle."""
+    """Class, instance and echo of a triangle, and how deep in it, as leaves, the echo comes from on average."""
     item = int(name >> wp.uint32(ITEM_SHIFT))
     turn = wp.identity(n=3, dtype=wp.float32)
     size = wp.vec3(1.0, 1.0, 1.0)
@@ -156,7 +157,7 @@ def thing_seen(
     surface = worlds.reflectance[worlds.meshes.material[triangle]]
     albedo = surface[0] + surface[1] * (hashed(look, 77) - 0.5)
     albedo += (SNOW_ALBEDO - albedo) * snow * wp.max(normal[2], 0.0)
-    return semantic, instance, albedo * rough(cosine) + surface[2] * wp.sqrt(cosine)
+    return semantic, instance, albedo * rough(cosine) + surface[2] * wp.sqrt(cosine), surface[3]
 
 
 @wp.func
@@ -240,19 +241,24 @@ def receive(
         semantic = int(0)
         instance = int(0)
         echo = float(0.0)
+        deep_m = float(0.0)
         if distance > receiver.range_m:
             distance = float(wp.inf)
         elif on_ground:
             semantic, echo = ground_seen(worlds, scene, point, toward, distance * receiver.spread_rad, weather)
         else:
             name = wp.uint32(seen & wp.int64(0xFFFFFFFF))
-            semantic, instance, echo = thing_seen(worlds, scene, world, name, kind, appearance_id, toward, weather[2])
+            semantic, instance, echo, deep_m = thing_seen(
+                worlds, scene, world, name, kind, appearance_id, toward, weather[2]
+            )
         random = random_key(seed[world], STREAM, column * beams.channels + channel, tick[world])
         power = float(0.0)
         if echo > 0.0 and distance > receiver.nearest_m:
             echo *= exp_of(-2.0 * extinction * distance)
             power = echo / (distance * distance) * (1.0 + 0.2 * bell(random, 0))
         told_range = distance + receiver.noise_m * bell(random, 1)
+        if deep_m > 0.0:
+            told_range += deep_m * wp.min(-wp.log(1.0 - uniform(random, 5)), 4.0)
         told_echo = echo * (1.0 + 0.04 * bell(random, 2))
         from_air = bool(False)
         if extinction > CLEAR_PM:

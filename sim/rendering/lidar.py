@@ -57,49 +57,50 @@ LIDARS: dict[LidarName, LidarSpec] = {
 }
 
 _M = Material
-# At 905 nm: albedo, how much it varies from one thing to the next, and what it mirrors back to where light comes from.
-_REFLECTANCE: dict[Material, tuple[float, float, float]] = {
-    _M.PAINT: (0.42, 0.6, 0.0),
-    _M.GLASS: (0.012, 0.0, 0.0),
-    _M.PANE: (0.012, 0.0, 0.0),
-    _M.CURTAIN_WALL: (0.10, 0.0, 0.0),
-    _M.TYRE: (0.05, 0.0, 0.0),
-    _M.DARK: (0.05, 0.0, 0.0),
-    _M.BLACK: (0.08, 0.0, 0.0),
-    _M.GRILLE: (0.06, 0.0, 0.0),
-    _M.INTERIOR: (0.05, 0.0, 0.0),
-    _M.HEAD_LAMP: (0.30, 0.0, 0.3),
-    _M.TAIL_LAMP: (0.30, 0.0, 0.7),
-    _M.INDICATOR: (0.30, 0.0, 0.4),
-    _M.REFLECTOR: (0.30, 0.0, 3.0),
-    _M.NUMBER_PLATE: (0.60, 0.0, 2.5),
-    _M.PLATE: (0.60, 0.0, 2.5),
-    _M.SIGN_FACE: (0.50, 0.0, 3.0),
-    _M.STRIPES: (0.50, 0.0, 1.5),
-    _M.SKIN: (0.55, 0.0, 0.0),
-    _M.FACE: (0.55, 0.0, 0.0),
-    _M.HAIR: (0.30, 0.3, 0.0),
-    _M.SHIRT: (0.50, 0.5, 0.0),
-    _M.TROUSERS: (0.45, 0.4, 0.0),
-    _M.RIDER_SHIRT: (0.50, 0.5, 0.0),
-    _M.RIDER_TROUSERS: (0.45, 0.4, 0.0),
-    _M.FOLIAGE: (0.50, 0.15, 0.0),
-    _M.HEDGE: (0.48, 0.1, 0.0),
-    _M.TUFT: (0.45, 0.1, 0.0),
-    _M.BARK: (0.30, 0.1, 0.0),
-    _M.FACADE: (0.45, 0.3, 0.0),
-    _M.WALL_ABOVE: (0.45, 0.3, 0.0),
-    _M.BLIND_WALL: (0.45, 0.3, 0.0),
-    _M.SHOP: (0.20, 0.1, 0.0),
-    _M.BRICK: (0.35, 0.1, 0.0),
-    _M.ROOF: (0.30, 0.15, 0.0),
-    _M.CONCRETE: (0.40, 0.0, 0.0),
-    _M.METAL: (0.45, 0.0, 0.0),
-    _M.CARGO: (0.55, 0.3, 0.0),
-    _M.CURTAIN: (0.50, 0.4, 0.0),
-    _M.ORANGE: (0.55, 0.0, 0.8),
+# At 905 nm: albedo, how much it varies from one thing to the next, what it mirrors back to where light comes from, and
+# the mean depth (m) that beams get into it: between leaves.
+_REFLECTANCE: dict[Material, tuple[float, float, float, float]] = {
+    _M.PAINT: (0.42, 0.6, 0.0, 0.0),
+    _M.GLASS: (0.012, 0.0, 0.0, 0.0),
+    _M.PANE: (0.012, 0.0, 0.0, 0.0),
+    _M.CURTAIN_WALL: (0.10, 0.0, 0.0, 0.0),
+    _M.TYRE: (0.05, 0.0, 0.0, 0.0),
+    _M.DARK: (0.05, 0.0, 0.0, 0.0),
+    _M.BLACK: (0.08, 0.0, 0.0, 0.0),
+    _M.GRILLE: (0.06, 0.0, 0.0, 0.0),
+    _M.INTERIOR: (0.05, 0.0, 0.0, 0.0),
+    _M.HEAD_LAMP: (0.30, 0.0, 0.3, 0.0),
+    _M.TAIL_LAMP: (0.30, 0.0, 0.7, 0.0),
+    _M.INDICATOR: (0.30, 0.0, 0.4, 0.0),
+    _M.REFLECTOR: (0.30, 0.0, 3.0, 0.0),
+    _M.NUMBER_PLATE: (0.60, 0.0, 2.5, 0.0),
+    _M.PLATE: (0.60, 0.0, 2.5, 0.0),
+    _M.SIGN_FACE: (0.50, 0.0, 3.0, 0.0),
+    _M.STRIPES: (0.50, 0.0, 1.5, 0.0),
+    _M.SKIN: (0.55, 0.0, 0.0, 0.0),
+    _M.FACE: (0.55, 0.0, 0.0, 0.0),
+    _M.HAIR: (0.30, 0.3, 0.0, 0.0),
+    _M.SHIRT: (0.50, 0.5, 0.0, 0.0),
+    _M.TROUSERS: (0.45, 0.4, 0.0, 0.0),
+    _M.RIDER_SHIRT: (0.50, 0.5, 0.0, 0.0),
+    _M.RIDER_TROUSERS: (0.45, 0.4, 0.0, 0.0),
+    _M.FOLIAGE: (0.50, 0.15, 0.0, 0.3),
+    _M.HEDGE: (0.48, 0.1, 0.0, 0.1),
+    _M.TUFT: (0.45, 0.1, 0.0, 0.0),
+    _M.BARK: (0.30, 0.1, 0.0, 0.0),
+    _M.FACADE: (0.45, 0.3, 0.0, 0.0),
+    _M.WALL_ABOVE: (0.45, 0.3, 0.0, 0.0),
+    _M.BLIND_WALL: (0.45, 0.3, 0.0, 0.0),
+    _M.SHOP: (0.20, 0.1, 0.0, 0.0),
+    _M.BRICK: (0.35, 0.1, 0.0, 0.0),
+    _M.ROOF: (0.30, 0.15, 0.0, 0.0),
+    _M.CONCRETE: (0.40, 0.0, 0.0, 0.0),
+    _M.METAL: (0.45, 0.0, 0.0, 0.0),
+    _M.CARGO: (0.55, 0.3, 0.0, 0.0),
+    _M.CURTAIN: (0.50, 0.4, 0.0, 0.0),
+    _M.ORANGE: (0.55, 0.0, 0.8, 0.0),
 }
-_OTHER = (0.35, 0.1, 0.0)
+_OTHER = (0.35, 0.1, 0.0, 0.0)
 
 
 def lidar_from_config(config: LidarName | LidarConfig, dt_s: float) -> LidarSpec:
@@ -145,10 +146,10 @@ class Lidar:
         )
         self._air = torch.zeros(renderer.worlds, 3, device=device)
         self._receiver = self._describe(pose)
-        table = np.full((max(Material) + 1, 3), _OTHER, np.float32)
+        table = np.full((max(Material) + 1, 4), _OTHER, np.float32)
         for material, row in _REFLECTANCE.items():
             table[material] = row
-        self._reflectance = wp.array(table, dtype=wp.vec3, device=device)
+        self._reflectance = wp.array(table, dtype=wp.vec4, device=device)
         kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
         self._semantic_of_kind = wp.array(kinds, dtype=wp.int32, device=device)
         self._bound: tuple[int, ...] = ()
