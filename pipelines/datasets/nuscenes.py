@@ -2,8 +2,9 @@
 
 Schema as published with nuScenes 1.0: scene, sample, sample_data, ego_pose, calibrated_sensor, sensor, instance,
 sample_annotation, category, attribute, visibility, log, map. Tokens are digests of what they stand for, so the same job
-gives the same tables. LIDAR_TOP's scans are .pcd.bin files. `num_radar_pts` counts the radar's echoes of the object;
-without lidar and radar both counts are 0: ask nuScenes' tools for boxes by visibility.
+gives the same tables. LIDAR_TOP's scans are .pcd.bin files, RADAR_FRONT's .pcd. `num_lidar_pts` counts points inside a
+box, `num_radar_pts` the radar's echoes of the object; without these sensors both are 0: ask nuScenes' tools for boxes
+by visibility.
 """
 
 import hashlib
@@ -20,13 +21,13 @@ from numpy.typing import NDArray
 from configs.schema import Experiment
 from pipelines.datasets.frames import LabelledFrame
 from pipelines.datasets.images import encode, write_bytes
-from pipelines.datasets.points import pcd_bin
+from pipelines.datasets.points import pcd_bin, radar_pcd
 from pipelines.datasets.tables import part_rows, write_array
 from sim.types import ActorKind
 
 Json = dict[str, Any]
 VERSION = "v1.0-roadloop"
-LIDAR = "LIDAR_TOP"
+SCANNERS = {"LIDAR_TOP": "lidar", "RADAR_FRONT": "radar"}  # channels and modalities
 CATEGORIES = {
     ActorKind.CAR: "vehicle.car",
     ActorKind.TRUCK: "vehicle.truck",
@@ -55,10 +56,11 @@ class NuScenesWriter:
         path = self._folder / file_name(frame, self._suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, encode(frame.rgb[..., ::-1], self._suffix))
-        if frame.scans is not None and frame.scans.lidar is not None and frame.camera == 0:
-            path = self._folder / scan_name(frame)
+        for channel, rows, _ in scanners(frame):
+            assert frame.scans is not None
+            path = self._folder / scan_name(frame, channel)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, pcd_bin(frame.scans, frame.scans.lidar))
+            write_bytes(path, pcd_bin(frame.scans, rows) if channel == "LIDAR_TOP" else radar_pcd(rows))
         self._frames.setdefault(frame.scene, []).append(_without_images(frame))
 
     def close(self) -> dict[str, list[Json]]:
@@ -97,9 +99,18 @@ def file_name(frame: LabelledFrame, suffix: str) -> str:
     return f"samples/{camera_name(frame.camera)}/{frame.stem}.{suffix}"
 
 
-def scan_name(frame: LabelledFrame) -> str:
+def scan_name(frame: LabelledFrame, channel: str) -> str:
     """Where the frame's scan lies, from the dataset's folder."""
-    return f"samples/{LIDAR}/{frame.scan_stem}.pcd.bin"
+    return f"samples/{channel}/{frame.scan_stem}.{'pcd.bin' if channel == 'LIDAR_TOP' else 'pcd'}"
+
+
+def scanners(frame: LabelledFrame) -> list[tuple[str, dict[str, Any], NDArray[np.float64]]]:
+    """Channel, rows and pose of the frame's scans; with its first camera alone."""
+    if frame.scans is None or frame.camera > 0:
+        return []
+    both = {channel: getattr(frame.scans, kind) for channel, kind in SCANNERS.items()}
+    poses = {channel: getattr(frame.scans, f"ego_from_{kind}") for channel, kind in SCANNERS.items()}
+    return [(channel, rows, poses[channel]) for channel, rows in both.items() if rows is not None]
 
 
 def quaternion(rotation: NDArray[np.float64]) -> list[float]:
@@ -147,9 +158,9 @@ def scene_tables(scene: int, frames: list[LabelledFrame], suffix: str) -> dict[s
     tables["calibrated_sensor"] = [_calibrated_sensor(frame.camera, frame.image["camera"]) for frame in frames]
     data = [_sample_data(frame, suffix) for frame in frames]
     for frame in frames:
-        if frame.scans is not None and frame.scans.lidar is not None and frame.camera == 0:
-            tables["calibrated_sensor"].append(_calibrated_lidar(frame.scans.ego_from_lidar))
-            data.append(_lidar_data(frame, frame.scans.ego_from_lidar))
+        for channel, _, pose in scanners(frame):
+            tables["calibrated_sensor"].append(_calibrated_scanner(channel, pose))
+            data.append(_scan_data(frame, channel, pose))
     tables["sample_data"] = _chained(data, "calibrated_sensor_token")
     # An object that several cameras see is annotated once, where most of it is visible.
     seen: dict[tuple[int, int], Json] = {}
@@ -166,14 +177,15 @@ def scene_tables(scene: int, frames: list[LabelledFrame], suffix: str) -> dict[s
 
 def fixed_tables(sensors: Collection[str]) -> dict[str, Iterable[Json]]:
     """Tables that are the same for every job with sensors of these tokens."""
-    lidar = {"token": token("sensor", LIDAR), "channel": LIDAR, "modality": "lidar"}
-    cameras = len(sensors) - (lidar["token"] in sensors)
+    known = [{"token": token("sensor", c), "channel": c, "modality": kind} for c, kind in SCANNERS.items()]
+    others = [row for row in known if row["token"] in sensors]
+    cameras = len(sensors) - len(others)
     kinds = {"moving": "vehicle.moving", "stopped": "vehicle.stopped", "walking": "pedestrian.moving"}
     attributes = {**kinds, "standing": "pedestrian.standing", "rider": "cycle.with_rider"}
     return {
         "sensor": [
             *({"token": token("sensor", c), "channel": camera_name(c), "modality": "camera"} for c in range(cameras)),
-            *([lidar] if lidar["token"] in sensors else []),
+            *others,
         ],
         "category": [{"token": token("category", k), "name": n, "description": ""} for k, n in CATEGORIES.items()],
         "attribute": [{"token": token("attribute", k), "name": n, "description": ""} for k, n in attributes.items()],
@@ -206,20 +218,20 @@ def _calibrated_sensor(number: int, camera: Json) -> Json:
     }
 
 
-def _calibrated_lidar(ego_from_lidar: NDArray[np.float64]) -> Json:
+def _calibrated_scanner(channel: str, pose: NDArray[np.float64]) -> Json:
     return {
-        "token": token("calibration", LIDAR, ego_from_lidar.tolist()),
-        "sensor_token": token("sensor", LIDAR),
-        "translation": ego_from_lidar[:3, 3].tolist(),
-        "rotation": quaternion(ego_from_lidar[:3, :3]),
+        "token": token("calibration", channel, pose.tolist()),
+        "sensor_token": token("sensor", channel),
+        "translation": pose[:3, 3].tolist(),
+        "rotation": quaternion(pose[:3, :3]),
         "camera_intrinsic": [],
     }
 
 
-def _lidar_data(frame: LabelledFrame, ego_from_lidar: NDArray[np.float64]) -> Json:
-    row = _sample_data(frame, "pcd") | {"token": token("data", LIDAR, frame.stem), "height": 0, "width": 0}
-    calibration = token("calibration", LIDAR, ego_from_lidar.tolist())
-    return row | {"calibrated_sensor_token": calibration, "filename": scan_name(frame)}
+def _scan_data(frame: LabelledFrame, channel: str, pose: NDArray[np.float64]) -> Json:
+    row = _sample_data(frame, "pcd") | {"token": token("data", channel, frame.stem), "height": 0, "width": 0}
+    calibration = token("calibration", channel, pose.tolist())
+    return row | {"calibrated_sensor_token": calibration, "filename": scan_name(frame, channel)}
 
 
 def _sample_data(frame: LabelledFrame, suffix: str) -> Json:
@@ -297,6 +309,6 @@ def _without_images(frame: LabelledFrame) -> LabelledFrame:
     """The same frame without its pictures, which need not wait in memory for the scene's end."""
     bytes_, words, floats = (np.empty((0, 0), dtype) for dtype in (np.uint8, np.uint16, np.float32))
     scans = frame.scans
-    if scans is not None and scans.lidar is not None:
-        scans = replace(scans, lidar={})  # that there is one
+    if scans is not None:  # only that there are any
+        scans = replace(scans, lidar=None if scans.lidar is None else {}, radar=None if scans.radar is None else {})
     return replace(frame, rgb=bytes_, semantic=bytes_, instance=words, depth_m=floats, scans=scans)

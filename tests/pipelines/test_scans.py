@@ -105,6 +105,27 @@ def test_nuscenes_counts_the_points_in_its_boxes(dataset):
     assert sum(row["num_radar_pts"] for row in tables["sample_annotation"]) > 0
 
 
+def test_radar_files_read_as_nuscenes_reads_them(dataset):
+    """Header and records as its `RadarPointCloud.from_file` wants them; what stands still has no speed over ground."""
+    for image in images(dataset):
+        rows, pose = kept(dataset, image, "radar"), np.array(image["ego_from_radar"])
+        content = (dataset / f"samples/RADAR_FRONT/{image['file_name'][:-4]}.pcd").read_bytes()
+        head, data = content.split(b"DATA binary\n", 1)
+        lines = head.decode().splitlines()
+        assert lines[0].startswith("#") and lines[1] == "VERSION 0.7"
+        names, sizes, kinds = (line.split()[1:] for line in lines[2:5])
+        assert len(names) == len(sizes) == len(kinds) == 18
+        assert lines[6] == f"WIDTH {len(rows['range_m'])}" and lines[7] == "HEIGHT 1"
+        code = {("F", "4"): "<f4", ("I", "1"): "<i1", ("I", "2"): "<i2"}
+        record = np.dtype([(n, code[k, s]) for n, s, k in zip(names, sizes, kinds, strict=True)])
+        points = np.frombuffer(data, record)
+        xy = np.column_stack([points["x"], points["y"]]) @ pose[:2, :2].T + pose[:2, 3]
+        assert np.abs(xy - rows["xy_ego_m"]).max() < 1e-3
+        still = np.hypot(points["vx_comp"], points["vy_comp"])
+        assert np.abs(still[rows["instance"] == 0]).max() < 0.5
+        assert np.abs(np.abs(rows["still_mps"]) - still).max() < 1e-4
+
+
 def turned(points, quaternion):
     w, axis = quaternion[0], np.array(quaternion[1:])
     return points + 2.0 * np.cross(axis, np.cross(axis, points) + w * points)
