@@ -44,7 +44,7 @@ def play_suite(request: Request, workers: int, out: Path | None, resume: bool) -
     for note in plan.notes:
         print(note)
     _claim(folder, plan)
-    with progress("suite", "runs") as report:
+    with progress("suite", "%") as report:
         parts = list(_play_missing(plan, folder, workers, report))
     results = gather(plan, parts)
     write_results(folder, results)
@@ -93,14 +93,21 @@ def _play_missing(plan: Plan, folder: Path, workers: int, report: Report) -> Ite
     paths = [folder / "parts" / f"{index:05d}.npz" for index in range(len(plan.chunks))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     missing.sort(key=lambda index: -plan.chunks[index].cost)  # so that in the end no worker is left with a long one
-    done = plan.runs - sum(plan.chunks[index].size for index in missing)
-    report(done, plan.runs)
+    left = list(missing)
+
+    def tell() -> None:
+        """Runs take unlike long, so that the share of the work tells how much time is left."""
+        whole = sum(chunk.cost for chunk in plan.chunks) or 1.0  # nothing, where no run can be played
+        share = 1.0 - sum(plan.chunks[i].cost for i in left) / whole if left else 1.0
+        report(round(100.0 * share, 1), 100.0, runs=plan.runs - sum(plan.chunks[i].size for i in left))
+
+    tell()
     tasks = [_task(plan, plan.chunks[index]) for index in missing]
     for index, columns in zip(missing, fan_out(_play_chunk, tasks, workers), strict=True):
         with written_whole(paths[index]) as part:
             np.savez(part, **columns)
-        done += plan.chunks[index].size
-        report(done, plan.runs)
+        left.remove(index)
+        tell()
     for path, chunk in zip(paths, plan.chunks, strict=True):
         with np.load(path, allow_pickle=False) as part:
             columns = {name: part[name] for name in part.files}
