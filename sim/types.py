@@ -367,8 +367,8 @@ class ExtraLabels:
 
 @dataclass
 class LidarLabels:
-    """What each ray would meet in clear air: the same in any weather. Rays that meet nothing within the lidar's range
-    have an infinite one, and 0."""
+    """What each ray would meet in clear air: all but `from_air` are the same in any weather. Rays that meet nothing
+    within the lidar's range have an infinite one, and 0."""
 
     range_m: torch.Tensor  # (B, R, A) without noise
     semantic: torch.Tensor  # (B, R, A) uint8 Semantic
