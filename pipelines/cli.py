@@ -135,8 +135,10 @@ class Render(Common):
     """Seed of the first scene; the others count up."""
 
     def run(self) -> None:
-        base = {"road.kind": "all", "weather": "any", "appearance": "any", "sim.cyclists": 2, "sim.parked": 4}
+        base = {"road.kind": "all", "weather": "any", "appearance": "any"}
         base |= {"camera.width_px": 640, "camera.height_px": 360}
+        if self.config is None and not any(setting.startswith("sim.") for setting in self.set):
+            base |= {"sim.actors": 36, "sim.pedestrians": 12, "sim.cyclists": 3, "sim.parked": 6}  # busy streets
         experiment = self.experiment(
             base, render__scenes=self.scenes, render__format=self.format, workers=self.workers, seed=self.seed
         )
