@@ -5,9 +5,11 @@ from dataclasses import fields
 import pytest
 import torch
 
-from configs.schema import CameraConfig, SimConfig
+from configs.schema import CameraConfig, RadarConfig, SimConfig
 from sim.painting.textures import procedural_textures
 from sim.rendering.camera import camera_from_config
+from sim.rendering.lidar import LIDARS, Lidar
+from sim.rendering.radar import Radar
 from sim.rendering.render import Renderer
 from sim.rendering.scenery import build_scenery
 from sim.rendering.weather import Weather, weather_by_name
@@ -66,3 +68,22 @@ def test_pictures_and_labels_agree(networks):
         same = getattr(truth, name) == getattr(gpu_truth, name).cpu()
         assert same.float().mean() >= 0.999, name
     assert gpu_frame.rgb.is_cuda and gpu_truth.depth_m.is_cuda
+
+
+def test_scans_agree(networks):
+    simulators = [simulate(networks, device, 20) for device in ("cpu", "cuda")]
+    lidars, radars = [], []
+    for simulator, device in zip(simulators, ("cpu", "cuda"), strict=True):
+        camera = camera_from_config(CameraConfig(width_px=16, height_px=16))
+        scenery, textures = build_scenery(networks, 1), procedural_textures(2, 1)
+        renderer = Renderer(scenery, textures, camera, WORLDS, ACTORS, device=device)
+        weather = weather_by_name("rain", WORLDS, SEEDS)
+        weather = Weather(**{f.name: getattr(weather, f.name).to(device) for f in fields(Weather)})
+        lidars.append(Lidar(renderer, LIDARS["hdl32"]).scan(simulator.world, simulator.state, weather))
+        radars.append(Radar(renderer, RadarConfig()).scan(simulator.world, simulator.state, weather))
+    (scan, labels), (gpu_scan, gpu_labels) = lidars
+    for name in ("semantic", "instance"):
+        assert (getattr(labels, name) == getattr(gpu_labels, name).cpu()).float().mean() >= 0.999, name
+    assert (scan.valid == gpu_scan.valid.cpu()).float().mean() >= 0.999
+    assert ((scan.xyz_ego_m - gpu_scan.xyz_ego_m.cpu()).abs().amax(dim=-1) < 0.01).float().mean() >= 0.998
+    assert (radars[0][0].valid.sum() - radars[1][0].valid.cpu().sum()).abs() <= 0.02 * radars[0][0].valid.sum()
