@@ -28,7 +28,7 @@ from sim.roadgen.generate import generate_road
 from sim.roads.lanegraph import compile_lanes
 from sim.roads.network import RoadNetwork
 from sim.simulator import Simulator
-from sim.types import LaneGraph
+from sim.types import ExtraLabel, LaneGraph
 
 WEATHERS: tuple[WeatherName, ...] = get_args(WeatherName)
 SEEDS_PER_BLOCK = 1_000_000  # training and evaluation use different blocks of seeds and so of maps
@@ -131,7 +131,11 @@ def make_simulator(experiment: Experiment, worlds: Worlds, device: str = "cpu") 
 
 
 def make_renderer(
-    experiment: Experiment, worlds: Worlds, camera: CameraConfig | None = None, device: str = "cpu"
+    experiment: Experiment,
+    worlds: Worlds,
+    camera: CameraConfig | None = None,
+    device: str = "cpu",
+    labels: tuple[ExtraLabel, ...] = (),
 ) -> Cameras:
     """The configured rig with its lidar and radar in the worlds, or another camera, with the configured sensor."""
     whole = camera is None
@@ -146,6 +150,7 @@ def make_renderer(
         experiment.sim.actors,
         camera.supersample,
         device,
+        labels,
         library=with_assets(experiment.assets),
         lidar=lidar_from_config(experiment.lidar, experiment.sim.dt_s) if experiment.lidar and whole else None,
         radar=experiment.radar if whole else None,

@@ -14,11 +14,9 @@ import torch
 from configs.schema import CameraConfig, Experiment
 from pipelines.view.requests import Dash, Fly, Orbit
 from pipelines.view.running import Running
-from pipelines.worlds import Worlds, textures
+from pipelines.worlds import make_renderer
 from sim.rendering.cameras import Cameras
-from sim.rendering.rigs import rig_from_config
 from sim.rendering.scenery import Scenery
-from sim.rendering.sensor import sensor_from_config
 from sim.rendering.terrain import HeightRaster
 from sim.rendering.weather import Weather
 from sim.types import CameraModel, ExtraLabel, GroundTruth, State, World
@@ -151,16 +149,8 @@ class Photographer:
     def _cameras(self, width_px: int, samples: int, labels: tuple[ExtraLabel, ...]) -> Cameras:
         """Made when first asked for: half a second each."""
         own = self._experiment.camera
-        update: dict[str, float] = {"x_ego_m": 0.0, "z_ego_m": 0.0, "pitch_deg": 0.0, "width_px": width_px}
-        update["height_px"] = 2 * round(width_px * own.height_px / own.width_px / 2)
-        worlds: Worlds = self._worlds
-        return Cameras(
-            worlds.maps.scenery,
-            textures(self._experiment.appearance),
-            rig_from_config(own.model_copy(update=update)),
-            sensor_from_config(self._experiment.sensor),
-            1,
-            self._actors + 1,
-            samples,
-            labels=labels,
-        )
+        update: dict[str, float] = {"x_ego_m": 0.0, "z_ego_m": 0.0, "pitch_deg": 0.0, "supersample": samples}
+        update |= {"width_px": width_px, "height_px": 2 * round(width_px * own.height_px / own.width_px / 2)}
+        sim = self._experiment.sim.model_copy(update={"actors": self._actors + 1})
+        carried = self._experiment.model_copy(update={"sim": sim})
+        return make_renderer(carried, self._worlds, own.model_copy(update=update), labels=labels)

@@ -21,7 +21,7 @@ from typing import Any, get_args
 
 from configs.schema import RoadKind, WeatherName
 from pipelines.datasets.contact import COLOURS
-from pipelines.view.requests import DRIVERS, WIDTHS_PX, Layer, read_look, read_order
+from pipelines.view.requests import WIDTHS_PX, Layer, read_look, read_order
 from pipelines.view.session import Session
 
 HOST = "127.0.0.1"
@@ -50,9 +50,10 @@ class ViewServer(ThreadingHTTPServer):
         page = files("pipelines.view")
         self.session = session
         self.page = {path: (page.joinpath(name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
-        self.options = standard_options() | (options or {})
+        self.options = standard_options() | {"drivers": list(session.drivers)} | (options or {})
         super().__init__((HOST, port), _Handler)
-        self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+        port_text = "" if self.server_port == 80 else f":{self.server_port}"
+        self.hosts = {name + port_text for name in (HOST, "localhost")}
 
     @property
     def address(self) -> str:
@@ -69,7 +70,6 @@ def standard_options() -> dict[str, Any]:
         "layers": list(get_args(Layer)),
         "weathers": list(get_args(WeatherName)),
         "roads": sorted(get_args(RoadKind)),
-        "drivers": list(DRIVERS),
         "widths": list(WIDTHS_PX),
         "classes": [
             [label.name.lower().replace("_", " "), "#{:02x}{:02x}{:02x}".format(*rgb)] for label, rgb in COLOURS.items()

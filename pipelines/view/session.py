@@ -6,7 +6,6 @@ Nothing is drawn unless somebody waits for a picture, and the world stands still
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,6 +50,8 @@ class Session:
     def __init__(self, experiment: Experiment, make: Maker, driver: str) -> None:
         """`make` builds the world to start with, or another one; it is called on the session's own thread."""
         self._experiment, self._make, self._driver = experiment, make, driver
+        # Whom the page may choose: it can name no other file of weights than the command line did.
+        self.drivers = tuple(dict.fromkeys((*requests.DRIVERS, driver)))
         self._orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._look, self._asked_at = Look(), 0.0
@@ -58,7 +59,6 @@ class Session:
         self._map: dict[str, Any] | None = None
         self._busy, self._notice, self._closing = "building the world", "", False
         self._world_number, self._version = 0, 0
-        self._failure: str | None = None
 
     # ------------------------------------------------------------------------------------- asked by the page's threads
 
@@ -86,7 +86,7 @@ class Session:
 
     def status(self) -> dict[str, Any]:
         """What the page shows while there is no picture."""
-        return {"busy": self._busy, "failure": self._failure, "notice": self._notice}
+        return {"busy": self._busy, "notice": self._notice}
 
     def map(self) -> dict[str, Any] | None:
         """The present world's map; None while it is built."""
@@ -133,7 +133,7 @@ class Session:
                 self._changed.wait(0.005 if self._clock.running else 0.02)
 
     def _build(self, asked: requests.NewWorld | None) -> None:
-        self._busy, self._map = "building the world", None
+        self._busy = "building the world"
         try:
             self._running = self._make(asked)
             self._begin()
@@ -166,9 +166,6 @@ class Session:
                 self._orders_by_type[type(order)](self, order)
             except (ValueError, OSError) as error:
                 self._notice = " ".join(str(error).split())
-            except Exception as error:
-                traceback.print_exc()
-                self._failure = f"{type(error).__name__}: {error}"
             self._version += 1
 
     def _play(self, order: requests.Play) -> None:
@@ -202,6 +199,8 @@ class Session:
             self._set_weather(conditions)
 
     def _take_wheel(self, order: requests.Driver) -> None:
+        if order.name not in self.drivers:
+            raise ValueError(f"nobody here is called {order.name}; take {', '.join(self.drivers)}")
         wheel = Wheel(order.name, self._running, self._experiment.camera.fov_deg)
         self._driver = order.name
         if self._running.hand_over(order.name):

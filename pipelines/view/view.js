@@ -130,7 +130,7 @@ async function show(state, jpeg) {
 
 function write(state) {
   const { ego } = state;
-  $("place").textContent = view.options.worlds ? "" : state.place;
+  $("place").textContent = (view.options.worlds ? "" : state.place) + (state.over ? `, over: ${state.over}` : "");
   const span = view.pictures.length > 1 ? (view.pictures.at(-1) - view.pictures[0]) / 1000 : 0;
   const fps = span > 0.2 ? `${((view.pictures.length - 1) / span).toFixed(0)} frames/s` : "";
   const rates = state.playing ? [fps, `${state.draw_ms.toFixed(0)} ms`, `${state.rate.toFixed(1)}× time`] : ["paused"];
@@ -150,7 +150,7 @@ function write(state) {
     $("pace-out").textContent = `${+state.pace.toFixed(2)}×`;
   }
   writeWeather(state.weather);
-  const said = state.befell || (state.over ? `the scenario is over: ${state.over}` : state.notice);
+  const said = state.befell || state.notice;
   if (said) toast(said, true, 1500);
 }
 
@@ -198,8 +198,7 @@ function busy(text, failed = false) {
 }
 
 function waiting(status) {
-  if (status.failure) busy(status.failure, true);
-  else if (status.busy) busy(status.busy);
+  if (status.busy) busy(status.busy);
 }
 
 let fading = 0;
@@ -453,7 +452,8 @@ function listenToControls() {
 async function begin() {
   view.options = await (await fetch("/options")).json();
   fill("layers", view.options.layers, (name) => LAYERS[name] || name);
-  fill("driver", view.options.drivers);
+  const nobody = view.options.scenario ? "as written" : "nobody";
+  fill("driver", view.options.drivers, (name) => name === "none" ? nobody : name.split(/[\\/]/).at(-1));
   fill("preset", view.options.weathers, (name) => name.replace("_", " "));
   fill("road", view.options.roads);
   fill("width", view.options.widths, (px) => `${px} px`);

@@ -31,6 +31,9 @@ SMALL = {
     "road.kind": "crossing",
     "sim.actors": 14,
     "sim.pedestrians": 3,
+    "sim.cyclists": 0,
+    "sim.motorcycles": 0,
+    "sim.parked": 0,
     "sim.dt_s": 0.05,
     "sim.route_m": 400.0,
     "camera.width_px": 640,
@@ -321,9 +324,11 @@ def test_the_ego_goes_where_the_map_is_clicked(live):
 
 
 def test_a_driver_that_there_is_not_leaves_the_other_at_the_wheel(live):
-    order(live, do="driver", name="nobody.safetensors")
-    readout = frame(live)[0]
-    assert readout["driver"] == "classical" and "nobody" in readout["notice"]
+    order(live, do="driver", name="classical")
+    for name in ("nobody", "/etc/passwd", "agents/weights/agent.safetensors"):
+        order(live, do="driver", name=name)
+        readout = frame(live)[0]
+        assert readout["driver"] == "classical" and name in readout["notice"]
 
 
 # ---------------------------------------------------------------------------------------------------- who is driving
