@@ -209,6 +209,8 @@ class State:
     lane_s_m: torch.Tensor  # (B, N) along path_lane[0]
     lane_lateral_m: torch.Tensor  # (B, N) left of its centre
     walk_s_m: torch.Tensor  # (B, N) people: along their walk
+    indicator: torch.Tensor  # (B, N) vehicles on rails: 1 where they indicate left, -1 right, else 0
+    door_s: torch.Tensor  # (B, N) parked cars: how long the door on the road's side stays open, 0 where it is shut
     route_index: torch.Tensor  # (B,) int32 index of the ego's current lane in its route
     progress_m: torch.Tensor  # (B,) the ego's furthest progress along its route
     collided: torch.Tensor  # (B, N) bool, this tick
@@ -319,10 +321,14 @@ class SensorFrame:
 
 @dataclass
 class Boxes2D:
-    """Labels in pixels, corners (u_min, v_min, u_max, v_max), sorted by actor index."""
+    """Labels in pixels, corners (u_min, v_min, u_max, v_max), sorted by actor index.
 
-    amodal_px: torch.Tensor  # (B, C, K, 4) the whole silhouette, not clipped by the image
-    visible_px: torch.Tensor  # (B, C, K, 4) what is seen; all zero where nothing is
+    Both boxes are tight: the visible one around the object's pixels in `instance`, the amodal one around the outline
+    of its drawn body (not of its 3-D box), as if nothing stood before it and the image had no borders.
+    """
+
+    amodal_px: torch.Tensor  # (B, C, K, 4) the whole silhouette, hidden parts too, not clipped by the image
+    visible_px: torch.Tensor  # (B, C, K, 4) whole pixels, what is seen alone; all zero where nothing is
     visible_pixels: torch.Tensor  # (B, C, K) int32
     occlusion: torch.Tensor  # (B, C, K) share of the silhouette inside the image that others hide
     truncation: torch.Tensor  # (B, C, K) share of the amodal box outside the image
@@ -345,7 +351,20 @@ class Boxes3D:
     valid: torch.Tensor  # (B, K) bool
 
 
-ExtraLabel = Literal["normals", "flow", "things"]
+@dataclass
+class Keypoints:
+    """Joints of people, in COCO's order (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, the left one
+    first); row k is actor k + 1, and 0 for all but people."""
+
+    uv_px: torch.Tensor  # (B, C, K, 17, 2) 0 where not in the image
+    visibility: torch.Tensor  # (B, C, K, 17) uint8 as COCO: 0 not in the image, 1 hidden by anything, 2 seen
+    xyz_camera_m: torch.Tensor  # (B, C, K, 17, 3) also of those outside of the image
+    sex: torch.Tensor  # (B, K) int32 meshes.people.Sex
+    age: torch.Tensor  # (B, K) int32 meshes.people.Age
+    valid: torch.Tensor  # (B, C, K) bool: a person with a joint in the image
+
+
+ExtraLabel = Literal["normals", "flow", "things", "keypoints"]
 
 
 @dataclass
@@ -363,6 +382,7 @@ class ExtraLabels:
     flow_valid: torch.Tensor | None = None  # (B, C, H, W) bool
     # (B, C, H, W) int32: actor index + 1, from N + 1 on what stands still on the map, 0 for ground and sky
     thing: torch.Tensor | None = None
+    keypoints: Keypoints | None = None
 
 
 @dataclass

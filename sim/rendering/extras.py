@@ -5,7 +5,9 @@ from typing import Any, get_args
 import torch
 import warp as wp
 
+from sim.meshes.library import MeshLibrary
 from sim.render_kernels import geometry
+from sim.rendering.keypoints import KeypointStage
 from sim.types import ExtraLabel, ExtraLabels, State, World
 
 FASTEST_MPS = 120.0  # actors that went faster since the last image have been put elsewhere
@@ -21,9 +23,12 @@ def check_labels(labels: tuple[str, ...]) -> None:
 class Extras:
     """The outputs (B, C, H, W, ...) of `labels`, and where everything was at the image before."""
 
-    def __init__(self, labels: tuple[ExtraLabel, ...], shape: tuple[int, ...], actors: int, device: str) -> None:
+    def __init__(
+        self, labels: tuple[ExtraLabel, ...], shape: tuple[int, ...], actors: int, device: str, library: MeshLibrary
+    ) -> None:
         check_labels(labels)
         worlds, cameras = shape[:2]
+        self._keypoints = KeypointStage(library, shape, actors, device) if "keypoints" in labels else None
         self._device, self._actors, self._labels = device, actors, labels
         self._normal = torch.zeros(*shape, 3, device=device)
         self._flow = torch.zeros(*shape, 2, device=device)
@@ -48,6 +53,7 @@ class Extras:
             flow_px=self._flow if has_flow else None,
             flow_valid=self._flow_valid if has_flow else None,
             thing=self._thing if "things" in self._labels else None,
+            keypoints=self._keypoints.labels() if self._keypoints else None,
         )
 
     def record(self, world: World, state: State, scene: tuple[Any, ...], key: wp.array, stride: int) -> list[Any]:
@@ -63,7 +69,11 @@ class Extras:
         ]
         dim = (outputs[0].shape[0], outputs[0].shape[1], stride)
         worlds = len(world.map_index)
+        commands = self._keypoints.record(world, views, actors, key) if self._keypoints else []
+        if self._labels == ("keypoints",):
+            return commands
         return [
+            *commands,
             self._launch(geometry.describe_pixels, dim, inputs, outputs),
             self._launch(geometry.remember, (worlds, self._actors), [*constant, views, actors], [self._before]),
         ]

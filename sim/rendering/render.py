@@ -42,6 +42,7 @@ from sim.warp_start import start_warp
 
 RANGE_M = 250.0  # things that stand still are drawn up to here
 SHADOW_RANGE_M = 90.0
+BLINK_HZ = 1.5  # indicators
 _NO_KEY = 0x7FFFFFFFFFFFFFFF
 _LANES_CUDA = 32  # threads that share one instance's triangles
 
@@ -94,10 +95,10 @@ class Renderer:
         self._describe(textures, library or mesh_library())
         self._all_flat = bool(scenery.ground_flat.all())
         self._reach = int(np.ceil(RANGE_M / scenery.item_cell_m))
-        self._slots = actors + _most_items(scenery, self._reach)
+        self._slots = 2 * actors + _most_items(scenery, self._reach)  # actors and their doors
         self._drawn, self._shadows = (self._draw_list() for _ in range(2))
         image = (worlds, len(camera.focal_px), camera.height_px, camera.width_px)
-        self._extras = Extras(labels, image, actors, device) if labels else None
+        self._extras = Extras(labels, image, actors, device, library or mesh_library()) if labels else None
         self._bound: tuple[int, ...] = ()
         self._commands: list[Any] = []
 
@@ -152,7 +153,7 @@ class Renderer:
             *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
             *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
             *(state.z_world_m, state.pitch_rad, state.steer_rad, state.lane_s_m, state.signal_phase, state.tick),
-            state.speed_mps,
+            *(state.speed_mps, state.lane_lateral_m, state.indicator, state.door_s),
         )
         bound = tuple(t.data_ptr() for t in tensors)
         if bound != self._bound:
@@ -204,7 +205,8 @@ class Renderer:
         inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(world.appearance_id)]
         inputs += [_array(state.valid), _array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
         inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.speed_mps), _array(state.accel_mps2)]
-        inputs += [_array(state.steer_rad), _array(state.lane_s_m)]
+        inputs += [_array(state.steer_rad), _array(state.lane_s_m), _array(state.lane_lateral_m)]
+        inputs += [_array(state.indicator), _array(state.door_s), _array(state.tick), BLINK_HZ * world.dt_s]
         return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
     def _cull(self, world: World) -> Any:
