@@ -30,6 +30,7 @@ WATCHED_S = 1.0  # without anybody asking the world waits
 LEAST_WAIT_S = 1.0  # that an unchanged picture is waited for
 LONGEST_TICKS_S = 0.12  # of stepping between two pictures: slow machines show slow motion, not a slide show
 FLASH_S = 2.5  # that what befell the ego stays on the page
+NOTICE_S = 3.0  # of real time that a refusal does
 JPEG_QUALITY = 88
 
 Maker = Callable[[requests.NewWorld | None], Running]
@@ -58,7 +59,7 @@ class Session:
         self._picture: Picture | None = None
         self._map: dict[str, Any] | None = None
         self._busy, self._notice, self._closing = "building the world", "", False
-        self._world_number, self._version = 0, 0
+        self._world_number, self._version, self._notice_until = 0, 0, 0.0
 
     # ------------------------------------------------------------------------------------- asked by the page's threads
 
@@ -165,7 +166,7 @@ class Session:
             try:
                 self._orders_by_type[type(order)](self, order)
             except (ValueError, OSError) as error:
-                self._notice = " ".join(str(error).split())
+                self._notice, self._notice_until = " ".join(str(error).split()), time.monotonic() + NOTICE_S
             self._version += 1
 
     def _play(self, order: requests.Play) -> None:
@@ -280,7 +281,7 @@ class Session:
         state |= {
             "world": self._world_number,
             "busy": self._busy,
-            "notice": self._notice,
+            "notice": self._notice if started < self._notice_until else "",
             "befell": self._flash if self._clock.time_s < self._flash_until else "",
             "weather": self._weather_numbers(),
             "size": [camera.width_px, camera.height_px],

@@ -13,7 +13,7 @@ const SLIDERS = [
   { key: "wet", name: "wetness", min: 0, max: 1, step: 0.02, text: percent },
   { key: "snowfall_mmph", name: "snowfall", min: 0, max: 4, step: 0.1, text: (v) => `${v.toFixed(1)} mm/h` },
   { key: "snow", name: "snow", min: 0, max: 1, step: 0.02, text: percent },
-  { key: "exposure_ev", name: "exposure", min: -2, max: 2, step: 0.1, text: (v) => `${v > 0 ? "+" : ""}${v.toFixed(1)} EV` },
+  { key: "exposure_ev", name: "exposure", min: -2, max: 2, step: 0.1, text: (v) => `${v > 0.05 ? "+" : ""}${(Math.round(v * 10) / 10 || 0).toFixed(1)} EV` },
 ];
 const LAYERS = { none: "off", things: "panoptic" };
 const FLY_KEYS = { KeyW: [1, 0, 0], KeyS: [-1, 0, 0], KeyA: [0, 1, 0], KeyD: [0, -1, 0], KeyE: [0, 0, 1], KeyQ: [0, 0, -1] };
