@@ -12,11 +12,14 @@ from pipelines.view.running import RoadRun, Running, ScenarioRun
 from pipelines.view.server import ViewServer
 from pipelines.view.session import Session
 from pipelines.worlds import check_inputs
+from sim.scenarios.library import find_scenario
 
 
 def view(experiment: Experiment, scenario: Path | None, driver: str, port: int, browser: bool) -> None:
     """Serve the page until interrupted. ValueError or OSError where the world or the port cannot be had."""
     check_driver(driver)
+    if scenario is not None:
+        find_scenario(scenario)
     check_inputs(experiment)
     session = Session(experiment, maker(experiment, scenario, driver), driver)
     with _server(session, port, offered(experiment, scenario)) as server:
