@@ -5,7 +5,7 @@ Frames and units are in the names; `sim/frames.py` defines them.
 """
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Literal
 
 import torch
@@ -383,6 +383,33 @@ class ExtraLabels:
     # (B, C, H, W) int32: actor index + 1, from N + 1 on what stands still on the map, 0 for ground and sky
     thing: torch.Tensor | None = None
     keypoints: Keypoints | None = None
+
+
+class RoadBit(IntFlag):
+    """What a piece of road is, as bits."""
+
+    DRIVABLE = 1
+    EGO_LANE = 2  # the lane that the ego is on, and those it will take
+    LINE = 4  # paint of a line along a lane
+    CROSSWALK = 8
+
+
+@dataclass
+class RoadLabels:
+    """Lanes in the images, from above, and as polylines; L lines (padded) of P points, the nearest lines first.
+
+    From above, cells of 0.25 m: row 0 lies 40 m ahead of the ego, row 199 10 m behind it, column 0 25 m to its left.
+    Bits of a cell are those of its middle, whatever stands on it.
+    """
+
+    seen: torch.Tensor  # (B, C, H, W) uint8 RoadBit of the road's pixels, 0 for all others
+    bird: torch.Tensor  # (B, 200, 200) uint8 RoadBit
+    line_ego_m: torch.Tensor  # (B, L, P, 3) about 1 m apart; gaps of dashed lines are passed over
+    line_px: torch.Tensor  # (B, C, L, P, 2) u, v; 0 behind the camera
+    line_visible: torch.Tensor  # (B, C, L, P) bool: in the image, with nothing before it
+    line_solid: torch.Tensor  # (B, L) bool
+    line_yellow: torch.Tensor  # (B, L) bool
+    valid: torch.Tensor  # (B, L, P) bool
 
 
 @dataclass

@@ -349,6 +349,7 @@ class Marking:
     dash_m: float
     gap_m: float
     road: str = ""  # on which it lies, where it belongs to no lane
+    z_world_m: Floats | None = None  # (n,) of lines along lanes
 
 
 @dataclass(frozen=True)
@@ -452,4 +453,5 @@ def _painted_lines(
         if last - first > _MIN_SECTION_M:
             at = road.stations(_inside(sample_s(first, last, step_m)))
             border = road.borders(section, lane, at.s_m)[2]
-            yield Marking(at.xy(border + line.t_m), line.width_m, mark.color, line.dash_m, line.gap_m)
+            t_m = border + line.t_m
+            yield Marking(at.xy(t_m), line.width_m, mark.color, line.dash_m, line.gap_m, z_world_m=at.z(t_m))
