@@ -15,10 +15,14 @@ from sim.kernels.lanes import (
     nearest_sample,
     sample_at,
     sample_s,
+    wrap_angle,
 )
 
 wp.set_module_options({"enable_backward": False})
 
+INDICATE_M = wp.constant(12.0)  # before a junction, and so many seconds more
+INDICATE_S = wp.constant(2.5)
+TURN_RAD = wp.constant(0.55)  # what bends less than this goes straight on
 DOOR_M = wp.constant(0.9)  # an open door, on the side of the road
 WIDEST_HALF_M = wp.constant(1.35)  # of vehicles, with some air
 SLOT_BITS = wp.constant(wp.int64(12))
@@ -94,6 +98,31 @@ def lift_people(
     )
 
 
+@wp.func
+def lane_turn(lanes: Lanes, lane: int) -> float:
+    """How far a lane turns from its start to its end, to the left, in [-pi, pi)."""
+    return wrap_angle(lanes.pose[lanes.sample_first[lane + 1] - 1][2] - lanes.pose[lanes.sample_first[lane]][2])
+
+
+@wp.func
+def indicated(lanes: Lanes, lane: int, onward: int, goes_on: bool, s: float, speed: float, change_start_m: float):
+    """1 where a vehicle that changes lanes or turns at a junction indicates left, -1 right, else 0.
+
+    `change_start_m` is where a lane change began, left of the new lane's centre; 0 where there is none.
+    """
+    if change_start_m != 0.0:
+        return -wp.sign(change_start_m)
+    turn = float(0.0)
+    if lanes.meta[lane][3] > 0.5:
+        turn = lane_turn(lanes, lane)
+    elif goes_on and lanes.meta[onward][3] > 0.5:
+        if lanes.meta[lane][0] - s < INDICATE_M + INDICATE_S * speed:
+            turn = lane_turn(lanes, onward)
+    if wp.abs(turn) < TURN_RAD:
+        return 0.0
+    return wp.sign(turn)
+
+
 @wp.kernel
 def enter_vehicles(
     # World
@@ -116,6 +145,8 @@ def enter_vehicles(
     path_lane: wp.array2d(dtype=wp.vec4i),
     lane_s_m: wp.array2d(dtype=float),
     lane_lateral_m: wp.array2d(dtype=float),
+    change_start_m: wp.array2d(dtype=float),
+    path_valid: wp.array3d(dtype=wp.bool),
     z_world_m: wp.array2d(dtype=float),
     pitch_rad: wp.array2d(dtype=float),
     # In
@@ -124,6 +155,7 @@ def enter_vehicles(
     # Out
     box_out: wp.array2d(dtype=wp.vec4),
     body_out: wp.array2d(dtype=wp.vec4),
+    indicator_out: wp.array2d(dtype=float),
     x_key_out: wp.array2d(dtype=wp.int64),
     entry_out: wp.array2d(dtype=wp.vec4),
     entry_key_out: wp.array2d(dtype=wp.int64),
@@ -142,6 +174,7 @@ def enter_vehicles(
             x_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
             entry_key_out[b, i] = (ABSENT << LANE_SHIFT) | wp.int64(i)
             entry_key_out[b, second] = (ABSENT << LANE_SHIFT) | wp.int64(second)
+            indicator_out[b, i] = 0.0
             continue
         xy = xy_world_m[b, i]
         yaw = yaw_world_rad[b, i]
@@ -211,6 +244,9 @@ def enter_vehicles(
                     entry_out[b, i] = wp.vec4(s, 0.0, 0.5 * size[0], 0.5 * size[0])
                     entry_key_out[b, i] = lane_key(lane, s, i)
             continue
+        indicator_out[b, i] = indicated(
+            lanes, lane, path_lane[b, i][1], path_valid[b, i, 1], s, speed, change_start_m[b, i]
+        )
         z_world_m[b, i] = z
         pitch_rad[b, i] = wp.where(grade == 0.0, 0.0, -wp.atan(grade))
         entry_out[b, i] = wp.vec4(s, speed, rear, front)

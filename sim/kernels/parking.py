@@ -1,7 +1,7 @@
 """Parked cars: where they stand, and doors that open in moving traffic.
 
 An open door is DOOR_M of the car's box on the side of the road: others collide with it, traffic stops behind it where
-it reaches into their way, and 3-D labels contain it. It is not drawn.
+it reaches into their way, and 3-D labels contain it.
 """
 
 import warp as wp

@@ -208,9 +208,9 @@ def draw_character(
     accel = between(temper, 0, 1.4, 2.2)
     if i >= first_person:
         kind = PEDESTRIAN
-        size = wp.vec3(0.5, 0.55, between(key, 2, 1.55, 1.9))
+        size = wp.vec3(0.75, 0.55, between(key, 2, 1.55, 1.9))
         if uniform(key, 3) < CHILD_SHARE:
-            size = wp.vec3(0.4, 0.42, between(key, 4, 1.05, 1.45))
+            size = wp.vec3(0.5, 0.42, between(key, 4, 1.05, 1.45))
         wheelbase = 0.0
     elif i >= first_parked:
         kind = CAR

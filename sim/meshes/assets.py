@@ -9,7 +9,7 @@ import numpy as np
 from sim.meshes import people
 from sim.meshes.car_shapes import CLASSES, VARIANTS
 from sim.meshes.glb import LEVEL_TRIANGLES, read_glb, simplified
-from sim.meshes.library import MeshLibrary, Model, mesh_library, triangle_tables
+from sim.meshes.library import LEVELS, MeshLibrary, Model, mesh_library, triangle_tables
 from sim.meshes.looks import FIRST_COLOUR
 from sim.meshes.street import Street
 from sim.meshes.vehicles import car_number
@@ -58,6 +58,7 @@ def with_assets(assets: Mapping[str, Path]) -> MeshLibrary:
             models = list(known[name])
             first[models, level], count[models, level] = total, len(mesh.material)
             total += len(mesh.material)
+            count[models, LEVELS:] = 0  # the file has no open doors
         colours += len(own)
     tables = (
         {key: np.concatenate([getattr(library, key), *(row[key] for row in rows)]) for key in rows[0]} if rows else {}

@@ -37,7 +37,7 @@ def _mirrored(half: list[tuple[float, float, float]]) -> np.ndarray:
     return np.concatenate([right, (right * (1.0, -1.0, 1.0))[-2::-1]])
 
 
-class _Body:
+class Body:
     """The points of one car's body at a level of detail."""
 
     def __init__(self, shape: CarShape, level: int) -> None:
@@ -199,7 +199,7 @@ class _Body:
         return [(curve[0][0], 0.0), *curve, (curve[-1][0], 0.0)]
 
 
-def _add_shell(sculptor: Sculptor, body: _Body) -> None:
+def _add_shell(sculptor: Sculptor, body: Body) -> None:
     points = body.shell[:, body.columns]
     quads = points.shape[1] - 1
     rail = 2 if body.level == 0 else 1  # first column of the top
@@ -214,7 +214,7 @@ def _add_shell(sculptor: Sculptor, body: _Body) -> None:
     sculptor.grid(points, material, anchor)
 
 
-def _add_end(sculptor: Sculptor, body: _Body, front: bool) -> None:
+def _add_end(sculptor: Sculptor, body: Body, front: bool) -> None:
     """Lamps in the upper corners, the grille between them or below, black skirts."""
     s, points = body.shape, body.face if front else body.tail
     material, anchor = np.full((4, 8), int(_PAINT)), np.zeros((4, 8, 3))
@@ -253,7 +253,7 @@ def plate(sculptor: Sculptor, sign: float, x: float, z: float, wide: float = 0.2
     sculptor.quad(*corners, Material.NUMBER_PLATE)
 
 
-def _add_flanks(sculptor: Sculptor, body: _Body) -> None:
+def _add_flanks(sculptor: Sculptor, body: Body) -> None:
     points = body.flank()[body.rows if body.level == 0 else [1, 4]]
     shape = (points.shape[0] - 1, points.shape[1] - 1)
     material, anchor = np.full(shape, int(_PAINT)), np.zeros((*shape, 3))
@@ -267,7 +267,7 @@ def _add_flanks(sculptor: Sculptor, body: _Body) -> None:
     sculptor.grid((points * (1.0, -1.0, 1.0))[:, ::-1], material[:, ::-1], anchor[:, ::-1])
 
 
-def _add_running_gear(sculptor: Sculptor, body: _Body) -> None:
+def _add_running_gear(sculptor: Sculptor, body: Body) -> None:
     """Wheels, the dark inside of their arches, and the floor."""
     s, half = body.shape, body.half
     out = half - 0.025 if body.level == 0 else half + 0.004
@@ -291,7 +291,7 @@ def _add_running_gear(sculptor: Sculptor, body: _Body) -> None:
             sculptor.grid(rows[:, ::-1], np.full((1, len(arch) - 1), int(Material.DARK)))
 
 
-def _add_extras(sculptor: Sculptor, body: _Body) -> None:
+def _add_extras(sculptor: Sculptor, body: Body) -> None:
     """Mirrors, roof rails, spoiler."""
     s, half = body.shape, body.half
     x, z = body.x(s.cowl_d + 0.40), body.belt(s.cowl_d) + 0.03
@@ -315,7 +315,7 @@ def _add_extras(sculptor: Sculptor, body: _Body) -> None:
             sculptor.cap(np.array(corners), Material.TAIL_LAMP)
 
 
-def _far(body: _Body) -> Mesh:
+def _far(body: Body) -> Mesh:
     """A car a few pixels wide: lower body, cabin, dark wheels, lamps."""
     sculptor, s = Sculptor(), body.shape
     nose, cowl, front, rear, base, tail = body.shell[:, [0, 2, 6, 8]]
@@ -345,7 +345,7 @@ def _far(body: _Body) -> Mesh:
 
 def car(shape: CarShape, level: int) -> Mesh:
     """A car at a level of detail."""
-    body = _Body(shape, level)
+    body = Body(shape, level)
     if level == 2:
         return _far(body)
     sculptor = Sculptor()

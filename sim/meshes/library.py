@@ -22,10 +22,11 @@ import numpy as np
 from sim.meshes import houses, people, plants, roadside, street, two_wheelers, vehicles
 from sim.meshes.looks import glyph_table, look_table
 from sim.meshes.people import POSES
-from sim.meshes.sculpt import Mesh, corner_normals
+from sim.meshes.sculpt import Mesh, corner_normals, smoothing
 from sim.types import Semantic
 
 LEVELS = 3
+DOORS = 2  # after the levels of a car: its open left and its open right front door
 STEEPEST = 400.0  # normals of thinner triangles than this change by so much per box that they are taken as flat
 
 
@@ -95,8 +96,8 @@ class MeshLibrary:
     base: np.ndarray  # (T, 3) float32
     anchor: np.ndarray  # (T, 3) float32 what a triangle's pattern is drawn about
     material: np.ndarray  # (T,) int32
-    first: np.ndarray  # (MODELS, LEVELS) int32
-    count: np.ndarray  # (MODELS, LEVELS) int32
+    first: np.ndarray  # (MODELS, LEVELS + DOORS) int32
+    count: np.ndarray  # (MODELS, LEVELS + DOORS) int32; 0 where there is no such door
     semantic: np.ndarray  # (MODELS,) int32, 0 for actors
     keypoint: np.ndarray  # (MODELS, 17, 3) float32 people.KEYPOINTS in the unit box; zero for all but people
     person: np.ndarray  # (MODELS, 2) int32 for people Sex and Age, else 0
@@ -163,7 +164,7 @@ def _joints_in_box() -> tuple[np.ndarray, np.ndarray]:
 def triangle_tables(mesh: Mesh, foot: np.ndarray, extent: np.ndarray) -> dict[str, np.ndarray]:
     """A mesh's rows of the library's per-triangle tables, where `foot` and `extent` tell what fills the unit box."""
     corner = (mesh.corners_m - foot) / extent
-    normal = corner_normals(mesh.corners_m) * extent
+    normal = corner_normals(mesh.corners_m, smoothing(mesh.material)) * extent
     anchor = np.zeros((len(mesh.material), 3)) if mesh.anchor_m is None else mesh.anchor_m
     plane, bend, base = _fields(corner, normal)
     tables = {"corner": corner, "normal": normal, "plane": plane, "bend": bend, "base": base}
@@ -199,7 +200,7 @@ def _digest() -> str:
 def _build() -> MeshLibrary:
     """Build all models at all levels."""
     rows: list[dict[str, np.ndarray]] = []
-    first, count = (np.zeros((MODELS, LEVELS), np.int32) for _ in range(2))
+    first, count = (np.zeros((MODELS, LEVELS + DOORS), np.int32) for _ in range(2))
     total = 0
     for model in sorted(makers()):
         for level in range(LEVELS):
@@ -207,6 +208,12 @@ def _build() -> MeshLibrary:
             rows.append(triangle_tables(mesh, *_box_of(model, level)))
             first[model, level], count[model, level] = total, len(mesh.material)
             total += len(mesh.material)
+        for door, side in enumerate((1.0, -1.0), start=LEVELS):
+            mesh = vehicles.door_of(model, side)
+            if mesh is not None:  # reaches out of the unit box that the closed car fills
+                rows.append(triangle_tables(mesh, *_box_of(model, 0)))
+                first[model, door], count[model, door] = total, len(mesh.material)
+                total += len(mesh.material)
     tables = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     semantic = np.array([int((_SEMANTIC | street.SEMANTIC).get(m, 0)) for m in range(MODELS)], np.int32)
     keypoint, person = _joints_in_box()

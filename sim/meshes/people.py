@@ -1,6 +1,7 @@
 """People: sixteen bodies that walk in eight phases of a stride or stand, with their joints, in metres."""
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,8 +14,19 @@ from sim.meshes.sculpt import Material, Mesh, Sculptor
 WALK_PHASES = 8
 POSES = 9  # the phases of a stride, and standing
 _M = Material
-_SKULL = (0.165, 0.138, 0.14)  # height of a head over that of the body, by Age
-_LEVEL_SIDES = (8, 5, 4)  # of torso and limbs
+_SKULL = (0.165, 0.134, 0.136)  # height of a head over that of the body, by Age
+_ROUND = 0.85  # 1 would be ellipses, 0 rectangles
+# A skull in halves of its height, chin first: height, how far it reaches ahead and back, half width.
+_SKULL_ROWS = (
+    (-1.00, 0.58, -0.16, 0.30),
+    (-0.74, 0.78, 0.22, 0.52),
+    (-0.36, 0.85, 0.62, 0.65),
+    (0.04, 0.84, 0.84, 0.70),
+    (0.42, 0.84, 0.92, 0.71),
+    (0.74, 0.68, 0.78, 0.58),
+    (0.94, 0.36, 0.44, 0.32),
+)
+_HAT = ((0.40, 0.98, 0.80), (0.72, 0.94, 0.76), (1.14, 0.50, 0.42))  # height, half depth, half width
 
 
 class Sex(IntEnum):
@@ -71,45 +83,50 @@ KEYPOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_sho
 
 @functools.cache
 def joints(body: int, pose: int) -> dict[str, np.ndarray]:
-    """Where the joints of a body are, by name: KEYPOINTS, and toes, neck, head and pelvis."""
+    """Where the joints of a body are, by name: KEYPOINTS, and toes, neck, head and pelvis.
+
+    Shares of the height are those of anthropometric tables (Drillis and Contini): knees at 0.285, hips at 0.52,
+    shoulders at 0.82 of it, arms that end at mid-thigh.
+    """
     p = PEOPLE[body]
     h, old = p.height, p.age == Age.OLD
-    head = h * _SKULL[p.age]  # height of the skull
-    leg, stands = 0.475 * h, pose == WALK_PHASES
-    hip_y, shoulder_y = 0.052 * h * (0.85 + 0.15 * p.girth), 0.108 * h * (0.94 if p.sex == Sex.FEMALE else 1.04)
+    head = h * _SKULL[p.age]
+    leg, stands = (0.485 if p.age == Age.CHILD else 0.515) * h, pose == WALK_PHASES
+    spine = 0.975 * (h - leg - head) - 0.01 * h  # from the hips to the foot of the neck
+    female = p.sex == Sex.FEMALE
+    hip_y = 0.050 * h * (0.8 + 0.2 * p.girth)
+    shoulder_y = h * (0.098 if female or p.age == Age.CHILD else 0.110) * (0.8 + 0.2 * p.girth)
     turn = 2.0 * math.pi * pose / WALK_PHASES
-    lean = 0.17 if old else 0.03
+    lean = 0.15 if old else 0.04
     at: dict[str, np.ndarray] = {}
     for name, side, shift in (("left", 1.0, 0.0), ("right", -1.0, math.pi)):
         swing = math.sin(turn + shift)
         lift = max(0.0, math.cos(turn + shift))
-        reach = 0.0 if stands else (0.18 if old else 0.25)
-        thigh = 0.02 * side if stands else reach * swing + 0.06 * lift + 0.04
-        bend = 0.04 if stands else 0.10 + 0.85 * reach / 0.25 * lift * (1.0 - 0.35 * swing)
+        reach = 0.0 if stands else (0.20 if old else 0.28)
+        # Who stands rests on the right leg, the left one a little ahead; every third looks at a telephone.
+        thigh = (0.14 if side > 0.0 else -0.02) if stands else reach * swing + 0.10 * lift + 0.04
+        bend = (0.12 if side > 0.0 else 0.02) if stands else 0.10 + 0.95 * lift * (1.0 - 0.35 * swing)
+        apart = 0.07 * side if stands else -0.03 * side
         hip = np.array([0.0, side * hip_y, leg])
-        knee = hip + 0.50 * leg * np.array([math.sin(thigh), 0.0, -math.cos(thigh)])
-        ankle = knee + 0.42 * leg * np.array([math.sin(thigh - bend), 0.0, -math.cos(thigh - bend)])
+        knee = hip + 0.475 * leg * np.array([math.sin(thigh), apart, -math.cos(thigh)])
+        ankle = knee + 0.445 * leg * np.array([math.sin(thigh - bend), apart, -math.cos(thigh - bend)])
         sole = max(-0.55, min(0.35, 0.55 * (thigh - bend) + 0.10)) if not stands else 0.0
-        toe = ankle + 0.095 * h * np.array([math.cos(sole), 0.12 * side, math.sin(sole) - 0.12])
+        toe = ankle + 0.090 * h * np.array([math.cos(sole), (0.25 if stands else 0.10) * side, math.sin(sole) - 0.12])
         at |= {f"{name}_hip": hip, f"{name}_knee": knee, f"{name}_ankle": ankle, f"{name}_toe": toe}
-        arm = 0.03 if stands else -0.8 * reach * swing
-        up = lean + arm
-        shoulder = np.array([0.335 * h * math.sin(lean), side * shoulder_y, leg + 0.335 * h * math.cos(lean)])
-        elbow = shoulder + 0.165 * h * np.array([math.sin(up), 0.09 * side, -math.cos(up)])
-        fold = up + (0.18 if stands else 0.38 + 0.25 * max(0.0, -swing))
-        wrist = elbow + 0.145 * h * np.array([math.sin(fold), -0.04 * side, -math.cos(fold)])
+        phone = stands and side < 0.0 and body % 3 == 0
+        up = lean + (0.10 * side + 0.25 * phone if stands else -0.95 * reach * swing)
+        shoulder = np.array([0.9 * spine * math.sin(lean), side * shoulder_y, leg + 0.90 * spine * math.cos(lean)])
+        elbow = shoulder + 0.175 * h * np.array([math.sin(up), 0.17 * side, -math.cos(up)])
+        fold = up + (0.30 + 1.5 * phone if stands else 0.35 + 0.35 * max(0.0, -swing))
+        wrist = elbow + 0.140 * h * np.array([math.sin(fold), 0.0, -math.cos(fold)])
         at |= {f"{name}_shoulder": shoulder, f"{name}_elbow": elbow, f"{name}_wrist": wrist}
-    neck = np.array([0.36 * h * math.sin(lean), 0.0, leg + 0.362 * h * math.cos(lean)])
-    middle = neck + np.array([0.02 * h + 0.1 * lean * head, 0.0, h - leg - 0.362 * h - 0.5 * head])
-    at |= {
-        "pelvis": np.array([0.0, 0.0, leg]),
-        "neck": neck,
-        "head": middle,
-        "nose": middle + (0.58 * head, 0, -0.1 * head),
-    }
+    neck = np.array([spine * math.sin(lean), 0.0, leg + spine * math.cos(lean)])
+    middle = np.array([neck[0] + (0.012 + 0.12 * lean) * h, 0.0, h - 0.5 * head])
+    at |= {"pelvis": np.array([0.0, 0.0, leg]), "neck": neck, "head": middle}
+    at["nose"] = middle + np.array([0.48 * head, 0.0, -0.08 * head])
     for name, side in (("left", 1.0), ("right", -1.0)):
-        at[f"{name}_eye"] = middle + np.array([0.50 * head, 0.145 * side * head, 0.05 * head])
-        at[f"{name}_ear"] = middle + np.array([0.0, 0.33 * side * head, -0.02 * head])
+        at[f"{name}_eye"] = middle + np.array([0.41 * head, 0.145 * side * head, 0.05 * head])
+        at[f"{name}_ear"] = middle + np.array([0.0, 0.35 * side * head, -0.02 * head])
     # The lowest foot stands on the ground.
     foot = min(float(min(at[f"{s}_ankle"][2] - 0.042 * h, at[f"{s}_toe"][2] - 0.012 * h)) for s in ("left", "right"))
     return {name: point - (0.0, 0.0, foot) for name, point in at.items()}
@@ -137,9 +154,11 @@ def _chain(
 def _stack(
     sculptor: Sculptor, rows: list[tuple[np.ndarray, float, float]], materials: list[Material], sides: int
 ) -> None:
-    """Ovals on top of each other, upwards: (middle, half depth, half width)."""
+    """Rounded rectangles on top of each other, upwards: (middle, half depth, half width)."""
     turn = np.arange(sides) * 2.0 * np.pi / sides + np.pi / sides
-    rings = [m + np.stack([d * np.cos(turn), w * np.sin(turn), np.zeros(sides)], 1) for m, d, w in rows]
+    c, s = np.cos(turn), np.sin(turn)
+    c, s = np.sign(c) * np.abs(c) ** _ROUND, np.sign(s) * np.abs(s) ** _ROUND
+    rings = [m + np.stack([d * c, w * s, np.zeros(sides)], 1) for m, d, w in rows]
     material = np.repeat(np.array([int(m) for m in materials])[:, None], sides, axis=1)
     sculptor.loft(np.array(rings), material)
     sculptor.cap(rings[-1], materials[-1])
@@ -150,42 +169,50 @@ def _leg(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], name: str, le
     h, g = p.height, math.sqrt(p.girth)
     hip, knee, ankle, toe = (at[f"{name}_{j}"] for j in ("hip", "knee", "ankle", "toe"))
     cloth = _M.TROUSERS
-    bare = _M.SKIN if p.legs != "trousers" else cloth
+    lower = _M.SKIN if p.legs != "trousers" else cloth
     upper = _M.SKIN if p.legs == "skirt" else cloth
-    loose = 1.0 if bare == _M.SKIN else 1.22
-    sides = max(_LEVEL_SIDES[level] - 2, 4)
+    loose = 1.0 if lower == _M.SKIN else 1.25
+    calf = knee + 0.32 * (ankle - knee) - (0.006 * h, 0.0, 0.0)
+    high, thigh = hip + (0, 0, 0.02 * h), hip + 0.45 * (knee - hip)
+    wide = [0.054 * h * g, 0.051 * h * g, 0.035 * h * math.sqrt(loose), 0.034 * h * loose, 0.022 * h * loose]
     if level == 0:
-        calf = knee + 0.35 * (ankle - knee) - (0.006 * h, 0.0, 0.0)
-        points = [hip + (0, 0, 0.02 * h), hip + 0.45 * (knee - hip), knee, calf, ankle]
-        radii = [0.060 * h * g, 0.052 * h * g, 0.036 * h * g, 0.034 * h * loose * g, 0.024 * h * loose]
-        _chain(sculptor, points, radii, [cloth, upper, bare, bare], sides)
+        _chain(sculptor, [high, thigh, knee, calf, ankle], wide, [cloth, upper, lower, lower], 7)
     else:
-        _chain(sculptor, [hip, knee, ankle], [0.056 * h * g, 0.038 * h, 0.027 * h * loose], [upper, bare], 4)
-    heel = ankle - 0.35 * (toe - ankle)
-    heel = np.array([heel[0], ankle[1], min(heel[2], ankle[2]) - 0.018 * h])
+        _chain(sculptor, [high, knee, ankle], [wide[1], 1.08 * wide[2], 1.15 * wide[4]], [upper, lower], 5)
+    along = (toe - ankle) / np.linalg.norm(toe - ankle)
+    heel = ankle - 0.030 * h * along
+    heel[2] = min(heel[2], ankle[2]) - 0.016 * h
     ball = ankle + 0.55 * (toe - ankle)
-    ball[2] = 0.5 * (heel[2] + toe[2]) + 0.008 * h
-    radii = [0.022 * h, 0.026 * h, 0.014 * h]
-    _chain(sculptor, [heel, ball, toe], radii, [_M.SHOE, _M.SHOE], 5 if level == 0 else 3)
+    ball[2] = 0.5 * (heel[2] + toe[2]) + 0.006 * h
+    _chain(sculptor, [heel, ball, toe], [0.023 * h, 0.025 * h, 0.013 * h], [_M.SHOE] * 2, 6 if level == 0 else 4)
 
 
 def _arm(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], name: str, level: int) -> None:
     h, g = p.height, math.sqrt(p.girth)
     shoulder, elbow, wrist = (at[f"{name}_{j}"] for j in ("shoulder", "elbow", "wrist"))
-    lower = _M.SHIRT if p.sleeves else _M.SKIN
-    thick = 1.15 if p.sleeves else 1.0
+    slim = (0.88 if p.sex == Sex.FEMALE else 1.0) * (1.12 if p.coat or p.hood else 1.0)
+    lower, sleeve = (_M.SHIRT, 1.14 * slim) if p.sleeves else (_M.SKIN, 0.98 * slim)
+    onward = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+    palm, tip = wrist + 0.040 * h * onward, wrist + 0.085 * h * onward
+    middle = shoulder + 0.5 * (elbow - shoulder)
+    inner = shoulder + (0.0, -0.28 * shoulder[1], 0.020 * h)
     if level:
-        _chain(sculptor, [shoulder, elbow, wrist], [0.030 * h * g, 0.026 * h, 0.018 * h], [_M.SHIRT, lower], 3)
+        _chain(
+            sculptor,
+            [inner, middle, elbow, wrist, tip],
+            [0.026 * h, 0.034 * h * g * slim, 0.026 * h * sleeve, 0.020 * h * sleeve, 0.014 * h],
+            [_M.SHIRT, lower, lower, _M.SKIN],
+            4,
+        )
         return
-    hand = wrist + 0.058 * h * (wrist - elbow) / np.linalg.norm(wrist - elbow)
-    middle = 0.5 * (shoulder + elbow)
     _chain(
         sculptor,
-        [shoulder - (0, 0.1 * shoulder[1], 0.004 * h), middle, elbow, wrist, 0.5 * (wrist + hand), hand],
-        [0.030 * h * g * thick, 0.031 * h * g * thick, 0.025 * h * thick, 0.018 * h * thick, 0.022 * h, 0.012 * h],
-        [_M.SHIRT, lower, lower, _M.SKIN, _M.SKIN],
-        6,
+        [inner, shoulder, middle, elbow, wrist],
+        [0.022 * h, 0.033 * h * g * slim, 0.030 * h * g * sleeve, 0.025 * h * sleeve, 0.019 * h * sleeve],
+        [_M.SHIRT, _M.SHIRT, lower, lower],
+        7,
     )
+    _chain(sculptor, [wrist, palm, tip], [0.015 * h, 0.021 * h, 0.008 * h], [_M.SKIN] * 2, 6)
 
 
 def _torso(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) -> None:
@@ -193,22 +220,26 @@ def _torso(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int)
     pelvis, neck = at["pelvis"], at["neck"]
     female = p.sex == Sex.FEMALE
     rise = neck - pelvis
-    # Deeper than people are: boxes of people are as a rule short for their stride, and squeeze it.
-    hips, waist, chest, shoulders = (0.102, 0.082, 0.098, 0.116) if female else (0.099, 0.094, 0.108, 0.130)
-    shares = [(-0.10, 0.090, 0.084), (0.06, 0.108, hips), (0.38, 0.098, waist)]
-    shares += [(0.68, 0.114, chest), (0.91, 0.090, shoulders), (1.02, 0.046, 0.045)]
-    belly = 0.02 * h * max(0.0, g - 1.0) * 4.0
-    thick = 1.12 if p.coat or p.hood else 1.0
-    rows = []
-    for share, deep, wide in shares:
-        push = belly if 0.0 < share < 0.5 else 0.0
-        stretch = g if share < 0.8 else math.sqrt(g)
-        middle = pelvis + share * rise + (0.4 * push + (0.006 * h if female and share == 0.66 else 0.0), 0.0, 0.0)
-        rows.append((middle, deep * h * stretch * thick + 0.6 * push, wide * h * stretch * thick))
-    materials = [_M.TROUSERS, _M.SHIRT, _M.SHIRT, _M.SHIRT, _M.SHIRT]
+    hips, waist, chest, shoulders = (0.094, 0.073, 0.086, 0.098) if female else (0.090, 0.083, 0.098, 0.112)
+    if p.age == Age.CHILD:
+        hips, waist, chest, shoulders = 0.088, 0.082, 0.090, 0.098
+    # Share of the way from the hips to the neck, half depth, half width, ahead.
+    shares = [(-0.17, 0.050, 0.070, 0.0), (-0.04, 0.068, hips, -0.006), (0.10, 0.066, 0.97 * hips, -0.004)]
+    shares += [(0.34, 0.058, waist, 0.0), (0.58, 0.064, 0.5 * (waist + chest) + 0.004, 0.003)]
+    shares += [(0.74, 0.067, chest, 0.010 if female else 0.004), (0.88, 0.058, shoulders, 0.0)]
+    shares += [(0.965, 0.044, 0.78 * shoulders, -0.004), (1.02, 0.032, 0.040, 0.0)]
+    materials = [_M.TROUSERS, _M.SHIRT, _M.SHIRT, _M.SHIRT, _M.SHIRT, _M.SHIRT, _M.SHIRT, _M.SHIRT]
     if level:
-        rows, materials = [rows[k] for k in (0, 1, 3, 4, 5)], [_M.TROUSERS, _M.SHIRT, _M.SHIRT, _M.SHIRT]
-    _stack(sculptor, rows, materials, _LEVEL_SIDES[level] + 2 * (level == 0))
+        keep = (0, 1, 3, 5, 6, 8)
+        shares, materials = [shares[k] for k in keep], [materials[0]] + [_M.SHIRT] * 4
+    thick = 1.14 if p.coat or p.hood else (1.05 if p.sleeves else 1.0)
+    rows = []
+    for share, deep, wide, ahead in shares:
+        belly = 0.10 * h * max(0.0, g - 1.0) if 0.0 < share < 0.6 else 0.0
+        stretch = (g if share < 0.8 else math.sqrt(g)) * (thick if 0.0 < share < 0.95 else 1.0)
+        middle = pelvis + share * rise + (ahead * h + 0.5 * belly, 0.0, 0.0)
+        rows.append((middle, deep * h * stretch + 0.5 * belly, wide * h * stretch))
+    _stack(sculptor, rows, materials, 12 if level == 0 else 8)
     if p.coat or p.legs == "skirt":
         _hem(sculptor, p, at, level)
 
@@ -218,73 +249,82 @@ def _hem(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) -
     h, pelvis = p.height, at["pelvis"]
     material = _M.SHIRT if p.coat else _M.TROUSERS
     knees = [at["left_knee"], at["right_knee"]]
-    low = min(k[2] for k in knees) + (-0.02 if p.coat else 0.03) * h
+    low = min(k[2] for k in knees) + (0.0 if p.coat else 0.03) * h
     ahead, behind = max(k[0] for k in knees), min(k[0] for k in knees)
     middle = np.array([0.5 * (ahead + behind), 0.0, low])
-    deep = max(0.5 * (ahead - behind) + 0.065 * h, 0.085 * h)
-    waist = pelvis + 0.30 * (at["neck"] - pelvis)
+    deep = max(0.5 * (ahead - behind) + 0.050 * h, 0.075 * h)
+    waist = pelvis + 0.32 * (at["neck"] - pelvis)
     g = h * p.girth
-    rows = [(middle, deep, 0.108 * g), (pelvis, 0.094 * g, 0.108 * g), (waist, 0.084 * g, 0.088 * g)]
-    _stack(sculptor, rows, [material] * 2, _LEVEL_SIDES[level])
+    rows = [(middle, deep, 0.100 * g), (pelvis, 0.078 * g, 0.102 * g), (waist, 0.062 * g, 0.082 * g)]
+    _stack(sculptor, rows, [material] * 2, 12 if level == 0 else 8)
 
 
 def _head(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) -> None:
-    """Skull and face, hair around its back and top, neck."""
+    """Skull and face, hair on its back and top, neck."""
     middle, neck = at["head"], at["neck"]
     size = 0.5 * p.height * _SKULL[p.age]
-    sides = (10, 6, 4)[level]
-    heights = (-1.0, -0.72, -0.25, 0.30, 0.72, 1.0) if level == 0 else (-0.95, 0.0, 0.95)
-    widths = (0.30, 0.55, 0.72, 0.77, 0.55, 0.16) if level == 0 else (0.35, 0.78, 0.35)
+    sides = 12 if level == 0 else 8
     turn = np.arange(sides) * 2.0 * np.pi / sides + np.pi / sides
+    profile = [_SKULL_ROWS[k] for k in (range(len(_SKULL_ROWS)) if level == 0 else (0, 2, 4, 6))]
+    full = 1.0 if p.hair == "bald" else 1.07
     rings = []
-    for z, wide in zip(heights, widths, strict=True):
-        shift = 0.10 if z < -0.6 else 0.0
-        ring = [wide * 1.40 * np.cos(turn) + shift, wide * 0.92 * np.sin(turn), np.full(sides, z)]
-        rings.append(middle + size * np.stack(ring, 1))
-    material = np.full((len(heights) - 1, sides), int(_M.FACE))
+    for z, front, back, wide in profile:
+        thick = full if z > 0.0 else 1.0
+        ahead = np.where(np.cos(turn) > 0.0, front * (thick if z > 0.6 else 1.0), back * thick) * np.cos(turn)
+        # The chin lies ahead of the neck: negative backs start the ring in front of the middle.
+        rings.append(middle + size * np.stack([ahead, wide * thick * np.sin(turn), np.full(sides, z * full)], 1))
     facing = np.cos(turn + np.pi / sides)
+    material = np.full((len(rings) - 1, sides), int(_M.FACE))
     if p.hair != "bald":
-        material[-1] = _M.HAIR
-        material[-2, facing < 0.75 if level == 0 else facing < 0.3] = _M.HAIR
-        if level == 0:
-            material[-3, facing < 0.1] = _M.HAIR
-            material[-4, facing < (-0.2 if p.hair == "short" else 0.0)] = _M.HAIR
+        for row, (low, high) in enumerate(itertools.pairwise(profile)):
+            height = 0.5 * (low[0] + high[0])
+            limit = 2.0 if height > 0.6 else (0.75 if height > 0.4 else 1.1 * height - 0.15)
+            if height > -0.62 or p.hair == "long":
+                material[row, facing < limit] = _M.HAIR
     grey = (0.0, 0.0, p.height if p.age == Age.OLD else 0.0)
-    for row in range(len(rings) - 1):
-        band = np.array([rings[row], rings[row + 1]])
-        for kind, anchor in ((_M.FACE, middle), (_M.HAIR, grey)):
-            mask = material[row] == kind
-            a, d = band[0], band[1]
-            b, c = np.roll(a, -1, axis=0), np.roll(d, -1, axis=0)
-            quads = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1)[mask]
-            sculptor.add(quads.reshape(-1, 3, 3), kind, anchor)
+    a, d = np.array(rings[:-1]), np.array(rings[1:])
+    b, c = np.roll(a, -1, axis=1), np.roll(d, -1, axis=1)
+    quads = np.stack([np.stack([a, b, c], 2), np.stack([a, c, d], 2)], 2)
+    for kind, anchor in ((_M.FACE, tuple(middle)), (_M.HAIR, grey)):
+        if (material == kind).any():
+            sculptor.add(quads[material == kind].reshape(-1, 3, 3), kind, anchor)
     top = np.array([[rings[-1][0], rings[-1][i], rings[-1][i + 1]] for i in range(1, sides - 1)])
-    sculptor.add(top, _M.FACE if p.hair == "bald" else _M.HAIR, middle if p.hair == "bald" else grey)
+    sculptor.add(top, _M.FACE if p.hair == "bald" else _M.HAIR, tuple(middle) if p.hair == "bald" else grey)
     sculptor.cap(rings[0][::-1], _M.SKIN)
+    low, high = neck - (0.0, 0.0, 0.02 * p.height), middle + (-0.12 * size, 0.0, -0.55 * size)
+    _chain(sculptor, [low, high], [0.034 * p.height, 0.029 * p.height], [_M.SKIN], 8 if level == 0 else 5)
     if level == 0:
-        low = neck - (0.0, 0.0, 0.02 * p.height)
-        high = middle + (-0.1 * size, 0.0, -0.75 * size)
-        _chain(sculptor, [low, high], [0.036 * p.height, 0.030 * p.height], [_M.SKIN], 6)
-        _hair(sculptor, p, middle, size, grey)
-    if p.hat and level < 2:
-        rows = [
-            (middle + (0, 0, 0.40 * size), 1.30 * size, 0.88 * size),
-            (middle + (0, 0, 1.12 * size), 0.95 * size, 0.66 * size),
-        ]
-        _stack(sculptor, rows, [_M.BAG], sides)
+        _features(sculptor, middle, size)
+    _hair(sculptor, p, middle, size, grey, 8 if level == 0 else 5)
+    if p.hat:
+        rows = [(middle + (-0.06 * size, 0, z * size), d * size, w * size) for z, d, w in _HAT]
+        _stack(sculptor, rows, [_M.BAG] * 2, sides)
 
 
-def _hair(sculptor: Sculptor, p: Person, middle: np.ndarray, size: float, grey: tuple) -> None:
+def _features(sculptor: Sculptor, middle: np.ndarray, size: float) -> None:
+    """Nose and ears."""
+
+    def at(x: float, y: float, z: float) -> np.ndarray:
+        return middle + size * np.array([x, y, z])
+
+    bridge, tip = at(0.84, 0.0, 0.10), at(1.02, 0.0, -0.22)
+    left, right = at(0.80, 0.14, -0.28), at(0.80, -0.14, -0.28)
+    sculptor.add(np.array([[bridge, tip, right], [bridge, left, tip], [tip, left, right]])[:, ::-1], _M.SKIN)
+    for side in (1.0, -1.0):
+        _chain(sculptor, [at(-0.10, side * 0.66, -0.18), at(-0.16, side * 0.82, 0.14)], [0.10 * size] * 2, [_M.SKIN], 4)
+
+
+def _hair(sculptor: Sculptor, p: Person, middle: np.ndarray, size: float, grey: tuple, sides: int) -> None:
     if p.hair == "long":
-        length = 2.1 if p.age == Age.ADULT else 1.7
-        ovals = [(-0.82, -length, 0.22, 0.62), (-0.80, -0.6, 0.42, 0.80), (-0.50, 0.5, 0.50, 0.62)]
+        length = 2.0 if p.age == Age.ADULT else 1.6
+        ovals = [(-0.62, -length, 0.16, 0.50), (-0.50, -0.7, 0.42, 0.74), (-0.30, 0.45, 0.66, 0.76)]
     elif p.hair == "bun":
-        ovals = [(-1.20, -0.1, 0.20, 0.16), (-1.28, 0.25, 0.44, 0.36), (-1.20, 0.62, 0.18, 0.14)]
+        ovals = [(-0.98, 0.0, 0.18, 0.16), (-1.06, 0.30, 0.34, 0.34), (-0.98, 0.62, 0.16, 0.14)]
     else:
         return
     box = Sculptor()
     rows = [(middle + (x * size, 0, z * size), deep * size, wide * size) for x, z, deep, wide in ovals]
-    _stack(box, rows, [_M.HAIR] * 2, 6)
+    _stack(box, rows, [_M.HAIR] * 2, sides)
     sculptor.add(box.mesh().corners_m, _M.HAIR, grey)
 
 
@@ -292,37 +332,44 @@ def _luggage(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: in
     h, neck = p.height, at["neck"]
     if p.hood and level == 0:
         rows = [
-            (neck + (-0.045 * h, 0, -0.035 * h), 0.05 * h, 0.075 * h),
-            (neck + (-0.035 * h, 0, 0.02 * h), 0.045 * h, 0.06 * h),
+            (neck + (-0.040 * h, 0, -0.035 * h), 0.030 * h, 0.070 * h),
+            (neck + (-0.035 * h, 0, 0.012 * h), 0.034 * h, 0.058 * h),
+            (neck + (-0.030 * h, 0, 0.028 * h), 0.018 * h, 0.040 * h),
         ]
-        _stack(sculptor, rows, [_M.SHIRT], 6)
+        _stack(sculptor, rows, [_M.SHIRT] * 2, 8)
     if p.pack == "backpack":
-        back = at["pelvis"] + 0.62 * (neck - at["pelvis"]) - (0.135 * h, 0.0, 0.0)
-        rows = [
-            (back + (0, 0, dz * h), d * h, w * h)
-            for dz, d, w in ((-0.11, 0.045, 0.075), (0.02, 0.052, 0.085), (0.10, 0.03, 0.06))
-        ]
-        _stack(sculptor, rows, [_M.BAG] * 2, 8 if level == 0 else 4)
+        back = at["pelvis"] + 0.62 * (neck - at["pelvis"]) - (0.095 * h, 0.0, 0.0)
+        shapes = ((-0.12, 0.030, 0.070), (-0.10, 0.045, 0.082), (0.04, 0.046, 0.080), (0.10, 0.022, 0.058))
+        rows = [(back + (0, 0, dz * h), d * h, w * h) for dz, d, w in shapes]
+        _stack(sculptor, rows, [_M.BAG] * 3, 8)
     elif p.pack == "bag":
-        hand = at["right_wrist"]
-        low, high = hand + (-0.085 * h, -0.02 * h, -0.23 * h), hand + (0.085 * h, 0.02 * h, -0.08 * h)
+        hand = at["right_wrist"] + (0.0, 0.0, -0.075 * h)
+        low, high = hand + (-0.070 * h, -0.020 * h, -0.13 * h), hand + (0.070 * h, 0.022 * h, -0.01 * h)
         sculptor.box(tuple(low), tuple(high), _M.BAG)
 
 
 def _far(p: Person, at: dict[str, np.ndarray]) -> Mesh:
-    """A person a few pixels high: legs, trunk, head."""
+    """A person a few pixels high: legs, arms, trunk, head."""
     sculptor, h = Sculptor(), p.height
     pelvis, neck = at["pelvis"], at["neck"]
     shin = _M.SKIN if p.legs != "trousers" else _M.TROUSERS
     for name in ("left", "right"):
-        _chain(sculptor, [at[f"{name}_hip"], at[f"{name}_ankle"] - (0, 0, 0.04 * h)], [0.055 * h, 0.03 * h], [shin], 3)
-    rows = [(pelvis - (0, 0, 0.04 * h), 0.085 * h, 0.13 * h * p.girth), (neck - (0, 0, 0.04 * h), 0.09 * h, 0.17 * h)]
+        foot = at[f"{name}_ankle"] - (0, 0, 0.04 * h)
+        _chain(sculptor, [at[f"{name}_hip"], foot], [0.056 * h, 0.036 * h], [shin], 3)
+        shoulder, wrist = at[f"{name}_shoulder"], at[f"{name}_wrist"]
+        _chain(sculptor, [shoulder, wrist], [0.040 * h, 0.026 * h], [_M.SHIRT if p.sleeves else _M.SKIN], 3)
+    rows = [
+        (pelvis - (0, 0, 0.04 * h), 0.070 * h, 0.094 * h * p.girth),
+        (neck - (0, 0, 0.03 * h), 0.060 * h, 0.115 * h),
+    ]
     if p.coat or p.legs == "skirt":
-        hem = (pelvis - (0, 0, 0.22 * h), 0.12 * h, 0.15 * h)
+        hem = (pelvis - (0, 0, 0.20 * h), 0.09 * h, 0.11 * h)
         _stack(sculptor, [hem, rows[0]], [_M.SHIRT if p.coat else _M.TROUSERS], 4)
     _stack(sculptor, rows, [_M.SHIRT], 4)
-    skull = ((-0.10, 0.035), (0.0, 0.066), (0.064, 0.03))
-    _stack(sculptor, [(at["head"] + (0, 0, dz * h), r * h, r * h) for dz, r in skull], [_M.SKIN, _M.HAIR], 4)
+    half = 0.5 * _SKULL[p.age]
+    skull = ((-half - 0.02, 0.030, 0.030), (-0.3 * half, 0.056, 0.046), (0.4 * half, 0.060, 0.050), (half, 0.03, 0.026))
+    rows = [(at["head"] + (0, 0, dz * h), d * h, w * h) for dz, d, w in skull]
+    _stack(sculptor, rows, [_M.SKIN, _M.SKIN, _M.HAIR], 4)
     return sculptor.mesh()
 
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 SMOOTH_COS = 0.75  # corners between faces that meet flatter than this share a normal
+SOFT_COS = 0.25  # the same for cloth, skin and hair
 
 
 class Material(IntEnum):
@@ -176,8 +177,26 @@ class Sculptor:
         return Mesh(np.concatenate(self._corners), np.concatenate(self._material), np.concatenate(self._anchor))
 
 
-def corner_normals(corners_m: np.ndarray) -> np.ndarray:
-    """Unit normals (T, 3, 3): a corner averages the faces around its point that lie within the smoothing angle."""
+_SOFT = (Material.SKIN, Material.HAIR, Material.SHIRT, Material.TROUSERS, Material.FACE, Material.SHOE)
+_SOFT += (
+    Material.RIDER_SKIN,
+    Material.RIDER_HELMET,
+    Material.RIDER_SHIRT,
+    Material.RIDER_TROUSERS,
+    Material.RIDER_SHOE,
+)
+
+
+def smoothing(material: np.ndarray) -> np.ndarray:
+    """Cosines (T,) of the smoothing angles of materials (T,)."""
+    return np.where(np.isin(material, [int(m) for m in _SOFT]), SOFT_COS, SMOOTH_COS)
+
+
+def corner_normals(corners_m: np.ndarray, least_cos: float | np.ndarray = SMOOTH_COS) -> np.ndarray:
+    """Unit normals (T, 3, 3): a corner averages the faces around its point that lie within its smoothing angle.
+
+    `least_cos` is that angle's cosine, of all or of each triangle (T,).
+    """
     face = np.cross(corners_m[:, 1] - corners_m[:, 0], corners_m[:, 2] - corners_m[:, 0])
     unit = face / np.linalg.norm(face, axis=1, keepdims=True)
     keys = np.rint(corners_m.reshape(-1, 3) * 1e4).astype(np.int64) + (1 << 20)
@@ -189,7 +208,8 @@ def corner_normals(corners_m: np.ndarray) -> np.ndarray:
     one = np.repeat(order, size)
     shift = np.arange(len(one)) - np.repeat(np.cumsum(size) - size, size)
     other = order[np.repeat(np.repeat(start, count), size) + shift]
-    near = np.einsum("pi,pi->p", unit[one // 3], unit[other // 3]) > SMOOTH_COS
+    limit = np.broadcast_to(least_cos, len(face))
+    near = np.einsum("pi,pi->p", unit[one // 3], unit[other // 3]) > limit[one // 3]
     normals = np.stack(
         [np.bincount(one[near], face[other[near] // 3, k], minlength=3 * len(face)) for k in range(3)], axis=1
     )

@@ -9,6 +9,7 @@ from functools import partial
 from sim.meshes.buses import bus
 from sim.meshes.car_shapes import CLASSES, VARIANTS, shape_of
 from sim.meshes.cars import car
+from sim.meshes.doors import open_door
 from sim.meshes.lorries import articulated, lorry, trailer
 from sim.meshes.sculpt import Mesh
 
@@ -25,6 +26,15 @@ def car_number(kind: int, variant: int) -> int:
 
 def _car(name: str, variant: int, level: int) -> Mesh:
     return car(shape_of(name, variant), level)
+
+
+def door_of(model: int, side: float) -> Mesh | None:
+    """The open front door of a model, left (side 1) or right (-1); None for what is no car."""
+    for kind, name in enumerate(CLASSES):
+        for variant in range(VARIANTS):
+            if car_number(kind, variant) == model:
+                return open_door(shape_of(name, variant), side)
+    return None
 
 
 MAKERS: dict[int, Callable[[int], Mesh]] = {

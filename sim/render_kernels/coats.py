@@ -50,7 +50,7 @@ def paint_rgb(chance: wp.float32, shade: wp.float32):
 def cloth_rgb(chance: wp.float32, other: wp.float32):
     """Colours of clothes: mostly dark, grey, blue and beige."""
     if chance < 0.34:
-        return wp.vec3(0.014, 0.014, 0.017) + wp.vec3(0.10, 0.10, 0.11) * (other * other)
+        return wp.vec3(0.020, 0.020, 0.023) + wp.vec3(0.12, 0.12, 0.13) * (other * other)
     if chance < 0.48:
         return wp.vec3(0.16, 0.16, 0.17) + wp.vec3(0.40, 0.39, 0.37) * other
     if chance < 0.66:
@@ -237,11 +237,16 @@ def dressed(coat: Coat, material: wp.int32, tint: wp.int32, metric: wp.vec3, tex
         return coat
     coat.albedo = cloth_rgb(chance, other)
     style = hashed(tint, 13)
-    if style < 0.16:
-        band = metric[2] * 14.0 - wp.floor(metric[2] * 14.0)
-        if band < 0.42 and texel_m < 0.03:
-            coat.albedo = cloth_rgb(hashed(tint, 14), other)
-    elif style < 0.28 and metric[2] > 1.22:
+    # Folds, and the shade of what hangs over.
+    fold = metric[2] * 5.0 + metric[1] * 3.1 + metric[0] * 2.3 + style
+    ruffle = metric[2] * 13.0 - metric[1] * 8.0 + metric[0] * 5.0
+    crease = wp.abs(fold - wp.floor(fold) - 0.5) + 0.6 * wp.abs(ruffle - wp.floor(ruffle) - 0.5)
+    coat.albedo = coat.albedo * (0.89 + 0.28 * crease)
+    if style < 0.07:
+        band = metric[2] * 22.0 - wp.floor(metric[2] * 22.0)
+        if band < 0.4 and texel_m < 0.02:
+            coat.albedo = mix(coat.albedo, cloth_rgb(hashed(tint, 14), other), 0.7)
+    elif style < 0.12 and metric[2] > 1.22:
         coat.albedo = cloth_rgb(hashed(tint, 14), other)
     elif style < 0.6 and wp.abs(metric[1]) < 0.012 and metric[0] > 0.0 and texel_m < 0.02:
         coat.albedo = coat.albedo * 0.5  # zip
@@ -259,8 +264,8 @@ def faced(coat: Coat, tint: wp.int32, metric: wp.vec3, anchor: wp.vec3, texel_m:
     up = metric[2] - anchor[2]
     strength = wp.clamp(0.012 / texel_m, 0.0, 1.0)
     dark = float(0.0)
-    if wp.abs(aside - 0.033) < 0.018 and wp.abs(up - 0.012) < 0.012:
-        dark = 0.75
+    if wp.abs(aside - 0.033) < 0.014 and wp.abs(up - 0.010) < 0.008:
+        dark = 0.6
     elif wp.abs(up + 0.055) < 0.009 and aside < 0.026:
         dark = 0.45
     elif up < 0.0 and up > -0.035 and aside < 0.016:
@@ -349,6 +354,8 @@ def body_coat(
         coat = faced(coat, tint, metric, anchor, texel_m)
     elif material == 10:
         coat.albedo = hair_rgb(tint)
+        if anchor[2] > 0.0:  # of the old
+            coat.albedo = wp.vec3(0.42, 0.41, 0.39) * (0.5 + 0.7 * hashed(tint, 6))
     elif material == 11 or material == 12 or material == 23 or material == 24:
         coat = dressed(coat, material, tint, metric, texel_m)
     elif material == 32:

@@ -360,10 +360,10 @@ def draw_footprints(
     # Out
     stencil_out: wp.array3d(dtype=wp.uint8),
 ):
-    """Mark the ground under each vehicle of four wheels or more, where little of the sky's light comes, with 2."""
+    """Mark the ground under each vehicle and at people's feet, where little of the sky's light comes, with 2."""
     view, actor = wp.tid()
     world = view // views.cameras
-    if actors.model[world, actor] < 0 or kind[world, actor] >= PEDESTRIAN:
+    if actors.model[world, actor] < 0:
         return
     camera = view % views.cameras
     scale = float(views.samples)
@@ -381,8 +381,13 @@ def draw_footprints(
         middle, 0.6 * size[0], views.focal_px[camera], views.center_px[camera], float(views.width), float(views.height)
     ):
         return
-    ahead = body * wp.vec3(0.49 * size[0], 0.0, 0.0)
-    left = body * wp.vec3(0.0, 0.46 * size[1], 0.0)
+    share = wp.vec2(0.49, 0.46)
+    if kind[world, actor] == PEDESTRIAN:
+        share = wp.vec2(0.24, 0.28)
+    elif kind[world, actor] > PEDESTRIAN:
+        share = wp.vec2(0.42, 0.16)
+    ahead = body * wp.vec3(share[0] * size[0], 0.0, 0.0)
+    left = body * wp.vec3(0.0, share[1] * size[1], 0.0)
     a = middle + ahead - left
     b = middle + ahead + left
     c = middle - ahead + left

@@ -20,6 +20,7 @@ MIDDLE_PX = wp.constant(18.0)  # and those that look smaller than this in the co
 LEAST_PX = wp.constant(0.5)  # what looks smaller still is left out
 SHADOW_PX = wp.constant(2.0)
 WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
+LEFT_DOOR = wp.constant(3)  # after the levels of detail of a model; its right door follows
 
 
 @wp.struct
@@ -75,7 +76,8 @@ class Actors:
     turn: wp.array2d(dtype=wp.mat33)  # world_from_body
     size_m: wp.array2d(dtype=wp.vec3)
     model: wp.array2d(dtype=wp.int32)  # -1 where not drawn
-    # bit 0 brakes, 1 indicates left, 2 right, 3..5 eighths that the wheels have turned, 6..9 steer + 8 in 1/16 rad
+    # bit 0 brakes, 1 indicates left, 2 right, 3..5 eighths that the wheels have turned, 6..9 steer + 8 in 1/16 rad,
+    # 10 its left front door is open, 11 its right one
     detail: wp.array2d(dtype=wp.int32)
 
 
@@ -149,6 +151,12 @@ def place_actors(
     accel_mps2: wp.array2d(dtype=wp.float32),
     steer_rad: wp.array2d(dtype=wp.float32),
     lane_s_m: wp.array2d(dtype=wp.float32),
+    lane_lateral_m: wp.array2d(dtype=wp.float32),
+    indicator: wp.array2d(dtype=wp.float32),
+    door_s: wp.array2d(dtype=wp.float32),
+    tick: wp.array(dtype=wp.int64),
+    # In
+    blinks_per_tick: wp.float32,
     # Out
     actors_out: Actors,
 ):
@@ -178,6 +186,11 @@ def place_actors(
     detail = (detail << 3) | ((wp.clamp(int(wp.round(steer_rad[world, actor] * 16.0)), -8, 7) + 8) << 6)
     if accel_mps2[world, actor] < -1.0:
         detail |= 1
+    blink = float(tick[world]) * blinks_per_tick + float(actor) * 0.37
+    if indicator[world, actor] != 0.0 and blink - wp.floor(blink) < 0.5:
+        detail |= wp.where(indicator[world, actor] > 0.0, 2, 4)
+    if door_s[world, actor] > 0.0:
+        detail |= wp.where(lane_lateral_m[world, actor] < 0.0, 1 << 10, 1 << 11)
     actors_out.detail[world, actor] = detail
 
 
@@ -228,6 +241,7 @@ def cull_one(
     base: wp.vec3,
     body: wp.mat33,
     size: wp.vec3,
+    doors: wp.int32,
     ground: Ground,
     scene: wp.int32,
     sun: wp.vec3,
@@ -237,7 +251,8 @@ def cull_one(
 ):
     """Append one instance to the lists of what is drawn and of what casts a shadow, if it can be seen there.
 
-    Shadows fall on the plane through the instance's base along the ground; `body` is its world_from_body.
+    Shadows fall on the plane through the instance's base along the ground; `body` is its world_from_body, `doors` says
+    which is open, 1 the left one, 2 the right one.
     """
     camera = view % views.cameras
     focal = views.focal_px[camera]
@@ -259,6 +274,10 @@ def cull_one(
             level = 1
         source = wp.cw_div(-away * body, size)
         append(meshes, drawn, view, name, model, level, turn * unit, turn * away, source)
+        if doors > 0 and level < 2:
+            door = LEFT_DOOR + doors // 2
+            if meshes.count[model, door] > 0:
+                append(meshes, drawn, view, name, model, door, turn * unit, turn * away, source)
     if looks_px < SHADOW_PX or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
         return
     up = normal_at(ground, scene, base[0], base[1])
@@ -319,7 +338,8 @@ def cull(
                 cull_one(
                     views, meshes, view, wp.int64(candidate) << ITEM_SHIFT, model,
                     wp.vec3(pose[0], pose[1], actors.z[world, candidate]), actors.turn[world, candidate],
-                    actors.size_m[world, candidate], ground, scene, sun, shadow_range_m, drawn_out, shadows_out,
+                    actors.size_m[world, candidate], (actors.detail[world, candidate] >> 10) & 3, ground, scene, sun,
+                    shadow_range_m, drawn_out, shadows_out,
                 )  # fmt: skip
             continue
         cell = candidate - actor_count
@@ -361,5 +381,5 @@ def cull(
                 cull_one(
                     views, meshes, view, STATIC_FLAG | (wp.int64(item - base) << ITEM_SHIFT), statics.model[item],
                     wp.vec3(pose[0], pose[1], statics.z[item]), turned(pose[2], pose[3], 1.0, 0.0), size,
-                    ground, scene, sun, shadow_range_m, drawn_out, shadows_out,
+                    0, ground, scene, sun, shadow_range_m, drawn_out, shadows_out,
                 )  # fmt: skip

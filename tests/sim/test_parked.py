@@ -58,7 +58,7 @@ def test_traffic_passes_parked_cars_and_stops_for_doors_without_touching(city: L
     opened, gone_m = torch.zeros(6, 26, dtype=torch.bool), torch.zeros(6, 26)
     for _ in range(900):
         sim.step(sim.action)
-        opened |= sim._private["door_s"] > 0.0
+        opened |= sim.state.door_s > 0.0
         gone_m += sim.state.speed_mps * sim.state.valid * 0.1
         assert not sim.state.collided.any()
     assert opened[:, 12:22].float().mean() > 0.3 and not opened[:, :12].any()
@@ -83,14 +83,14 @@ def test_an_open_door_widens_the_box_on_the_side_of_the_road() -> None:
     for beside_m, middle_m in ((-2.9, -2.9 + 0.5 * DOOR_M), (2.9, 2.9 - 0.5 * DOOR_M)):
         sim = lonely(street(beside_m))
         width = float(sim.world.size_m[0, 1, 1])
-        sim._private["door_s"][0, 1] = 2.0
+        sim.state.door_s[0, 1] = 2.0
         sim.step(sim.action)
         boxes = sim.boxes_3d()
         assert float(boxes.size_m[0, 0, 1]) == pytest.approx(width + DOOR_M)
         assert float(boxes.center_ego_m[0, 0, 1]) == pytest.approx(middle_m, abs=1e-3)
         for _ in range(20):
             sim.step(sim.action)
-        assert sim._private["door_s"][0, 1] == 0.0
+        assert sim.state.door_s[0, 1] == 0.0
         assert float(sim.boxes_3d().size_m[0, 0, 1]) == pytest.approx(width)
 
 
@@ -99,7 +99,7 @@ def test_a_car_waits_behind_a_door_in_its_way_and_only_there(beside_m: float, st
     sim = lonely(street(beside_m))
     slowest, collided = 10.0, False
     for _ in range(180):
-        sim._private["door_s"][0, 1] = 2.0  # held open
+        sim.state.door_s[0, 1] = 2.0  # held open
         sim.step(sim.action)
         slowest = min(slowest, float(sim.state.speed_mps[0, 0]))
         collided |= bool(sim.state.collided.any())
@@ -114,7 +114,7 @@ def test_nobody_opens_a_door_before_a_car_that_could_not_brake() -> None:
         sim.state.lane_s_m[0, 0], sim.state.speed_mps[0, 0] = 185.0, 9.0
         sim.state.xy_world_m[0, 0] = torch.tensor([185.0, 0.0])
         sim.step(sim.action)
-        assert sim._private["door_s"][0, 1] == 0.0, tick
+        assert sim.state.door_s[0, 1] == 0.0, tick
 
 
 def test_who_drives_into_a_parked_car_collides_with_it() -> None:
@@ -135,7 +135,7 @@ def test_a_world_with_parked_cars_is_the_same_alone_among_others_and_after_anoth
         one.step(one.action)
     for name in ("xy_world_m", "speed_mps", "yaw_world_rad", "valid"):
         assert torch.equal(getattr(many.state, name)[4], getattr(one.state, name)[0]), name
-    assert torch.equal(many._private["door_s"][4], one._private["door_s"][0])
+    assert torch.equal(many.state.door_s[4], one.state.door_s[0])
 
 
 def test_parked_cars_cannot_be_controlled(city: LaneGraph) -> None:

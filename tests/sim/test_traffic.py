@@ -166,6 +166,36 @@ def test_a_faster_car_changes_lanes_smoothly_and_passes() -> None:
     assert np.abs(steps).max() < 1.875 * 3.5 / 3.0 * 0.1 + 0.01
 
 
+def test_who_changes_lanes_indicates_that_side_and_nobody_else_does() -> None:
+    sim = traffic(straight(2000.0, lanes=2), actors=14)
+    seen: set[float] = set()
+    for _ in range(300):
+        before = sim.state.lane_lateral_m.clone()
+        sim.step(sim.action)
+        state = sim.state
+        changing = state.valid & (sim._private["change_start_m"] != 0.0)
+        assert torch.equal(state.indicator[state.valid] != 0.0, changing[state.valid])
+        going = changing & (before.sign() == state.lane_lateral_m.sign()) & (before.abs() > state.lane_lateral_m.abs())
+        assert (state.indicator[going] == -before[going].sign()).all()
+        seen |= set(state.indicator[going].tolist())
+    assert seen
+
+
+def test_who_turns_at_a_junction_indicates_before_and_in_it(town: LaneGraph) -> None:
+    sim = traffic(town, worlds=2, actors=24)
+    used = torch.zeros(2, 24)  # ticks with an indicator on
+    kept = turned = 0
+    for _ in range(500):
+        sim.step(sim.action)
+        state = sim.state
+        driven = state.valid & (sim._private["change_start_m"] == 0.0) & (state.speed_mps > 1.0)
+        bends = driven & (state.yaw_rate_radps.abs() > 0.25) & (state.indicator != 0.0)
+        turned += int(bends.sum())
+        kept += int((state.yaw_rate_radps.sign() == state.indicator)[bends].sum())
+        used += state.indicator.abs()
+    assert turned > 100 and kept > 0.9 * turned and (used < 250.0).all()
+
+
 def test_vehicles_that_leave_an_open_map_come_back() -> None:
     sim = traffic(straight(300.0, lanes=2), worlds=4, actors=8)
     came_back, before = 0, sim.state.lane_s_m.clone()

@@ -138,6 +138,7 @@ def make_world(
         signal_phase=torch.zeros(count, 1, dtype=torch.int32),
     )
     assert isinstance(world, World) and isinstance(state, State)
+    world.dt_s = 0.1
     state.valid[:, 0] = True
     state.xy_world_m[:, 0] = torch.tensor(ego[:2])
     state.yaw_world_rad[:, 0] = ego[2]
