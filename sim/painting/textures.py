@@ -49,10 +49,10 @@ class Textures:
 
 def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
     patches, blades = tiling_noise(rng, size, size, 1.3), tiling_noise(rng, size, size, 0.25)
-    dry = np.clip(0.35 + 0.25 * patches, 0.0, 1.0)[..., None]
+    dry = np.clip(0.40 + 0.12 * patches, 0.0, 1.0)[..., None]
     lush, straw = np.array([0.27, 0.38, 0.14]), np.array([0.45, 0.44, 0.22])
     base = (lush * rng.uniform(0.9, 1.1, 3)) * (1 - dry) + straw * dry
-    return to_bytes(base * (1.0 + 0.20 * blades + 0.06 * patches)[..., None])
+    return to_bytes(base * (1.0 + 0.24 * blades + 0.02 * patches)[..., None])
 
 
 def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:

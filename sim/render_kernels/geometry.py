@@ -3,7 +3,7 @@
 import warp as wp
 
 from sim.render_kernels.labels import ACTORS_END
-from sim.render_kernels.terrain import Ground, normal_at
+from sim.render_kernels.terrain import ON_KERB, Ground, kerb_normal, normal_at, step_at
 from sim.render_kernels.view import (
     DEPTH_ONE,
     ITEM_SHIFT,
@@ -107,6 +107,11 @@ def describe_pixels(
             depth = float(seen >> wp.int64(32)) / DEPTH_ONE
         elif ground.flat[scene] == 1 and toward[2] < -1.0e-6:
             depth = -eye[2] / toward[2]
+        part = int(0)
+        if name >= TERRAIN_NAME and depth > 0.0:
+            step = step_at(ground, scene, eye, toward, depth)
+            depth = step.depth
+            part = step.part
         point = eye + toward * depth
         earlier = point
         normal = wp.vec3(0.0, 0.0, 0.0)
@@ -150,6 +155,8 @@ def describe_pixels(
                     earlier = before.base[world, item] + before.turn[world, item] * body
         elif depth > 0.0:
             normal = normal_at(ground, scene, point[0], point[1])
+            if part == ON_KERB:
+                normal = kerb_normal(ground, scene, point[0], point[1])
         away = toward
         if depth > 0.0:
             away = earlier - before.eye[view]

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from sim.render_kernels.terrain import Ground, ground_distances
+from sim.render_kernels.terrain import ON_LAND, ON_ROAD, Ground, step_at
 from sim.render_kernels.view import (
     DEPTH_ONE,
     ITEM_SHIFT,
@@ -127,12 +127,13 @@ def label_pixels(
                 depth = -eye[2] / away[2]
                 on_ground = True
             if on_ground:
-                distances = ground_distances(ground, scene, eye[0] + depth * away[0], eye[1] + depth * away[1])
-                semantic = TERRAIN
-                if distances[0] > 0.0:
+                step = step_at(ground, scene, eye, away, depth)
+                depth = step.depth
+                semantic = SIDEWALK
+                if step.part == ON_ROAD:
                     semantic = ROAD
-                elif distances[1] > 0.0:
-                    semantic = SIDEWALK
+                elif step.part == ON_LAND:
+                    semantic = TERRAIN
         depth_out[view, row, column] = depth
         semantic_out[view, row, column] = wp.uint8(semantic)
         instance_out[view, row, column] = wp.int16(instance)

@@ -37,6 +37,7 @@ EDGE_FLAG = wp.constant(1 << 22)
 DECAL_FLAG = wp.constant(1 << 23)
 FAR_FLAG = wp.constant(1 << 24)
 THIN_M = wp.constant(0.12)  # wider pixels do not show cracks
+VERDURE = wp.constant(0.85)  # of the saturation of grass that verges keep
 PAINTS = wp.constant(5)  # kinds of decals from this on lie below the paint
 TRACK_M = wp.constant(0.82)  # of wheels beside the middle of their lane
 
@@ -180,32 +181,39 @@ def joint(x: wp.float32, period: wp.float32, wide: wp.float32, footprint: wp.flo
 
 
 @wp.func
-def walk_at(
-    asphalt: wp.vec3, grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: float, footprint: float
-):
+def walk_at(grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: float, footprint: float):
     """Albedo of a sidewalk at s metres along it and d beside its middle."""
-    if kind == 3:
-        return asphalt * 1.25
     rough = 0.75 + 0.25 * grain
-    if kind == 2:
+    if kind == 3:
+        return wp.vec3(0.185, 0.18, 0.175) * rough
+    if kind == 2 or kind == 4:
         row = wp.floor(s / 0.12)
         gap = wp.max(
             joint(s, 0.12, 0.02, footprint), joint(d + 0.06 * (row - 2.0 * wp.floor(0.5 * row)), 0.12, 0.02, footprint)
         )
         stone = (hashed(int(row), int(wp.floor(d / 0.12))) - 0.5) * wp.clamp(0.1 / footprint, 0.0, 1.0)
-        return wp.vec3(0.235, 0.225, 0.21) * (rough * (1.0 + 0.35 * stone - 0.45 * gap))
+        setts = wp.vec3(0.215, 0.205, 0.195)
+        if kind == 4:
+            setts = wp.vec3(0.245, 0.175, 0.14)
+        return setts * (rough * (1.0 + 0.35 * stone - 0.45 * gap))
     long_m = float(1.6)
     wide_m = float(50.0)
-    colour = wp.vec3(0.33, 0.315, 0.29)
+    colour = wp.vec3(0.265, 0.255, 0.235)
     if kind == 1:
         long_m = slab_m
         wide_m = slab_m
-        colour = wp.vec3(0.30, 0.29, 0.275)
+        colour = wp.vec3(0.25, 0.24, 0.225)
     row = wp.floor(s / long_m)
     beside = d + 0.5 * wide_m * (row - 2.0 * wp.floor(0.5 * row))
     gap = wp.max(joint(s, long_m, 0.012, footprint), joint(beside, wide_m, 0.012, footprint))
     slab = (hashed(int(row), int(wp.floor(beside / wide_m))) - 0.5) * wp.clamp(0.7 * long_m / footprint, 0.0, 1.0)
     return colour * (rough * (1.0 + 0.16 * slab - 0.45 * gap))
+
+
+@wp.func
+def kerb_stone(ground: Ground, light: Light, scene: wp.int32):
+    """Albedo of kerb stones."""
+    return wp.vec3(0.33, 0.325, 0.31) * (ground.style[scene, 7] * (1.0 - 0.35 * light.wet))
 
 
 @wp.func
@@ -266,7 +274,6 @@ def ground_at(
     # Shares of what the footprint covers.
     road = float(0.0)
     side = float(0.0)
-    face = float(0.0)
     stone = float(0.0)
     gutter = float(0.0)
     gravel = float(0.0)
@@ -293,10 +300,9 @@ def ground_at(
             side += wp.clamp(0.5 + distances[1] / soft, 0.0, 1.0) * (1.0 - on_road)
             if edge < 0.6:
                 if distances[1] > edge + 0.8:
-                    stone_in = wp.clamp(0.5 + (edge + 0.09) / soft, 0.0, 1.0)
-                    stone += wp.clamp(0.5 + (edge + 0.27) / soft, 0.0, 1.0) - stone_in
-                    face += stone_in - on_road
-                    gutter += on_road - wp.clamp(0.5 + (edge - 0.28) / soft, 0.0, 1.0)
+                    stone += wp.clamp(0.5 + (edge + 0.16) / soft, 0.0, 1.0) - on_road
+                    gutter += on_road - 0.6 * wp.clamp(0.5 + (edge - 0.10) / soft, 0.0, 1.0)
+                    gutter -= 0.4 * wp.clamp(0.5 + (edge - 0.30) / soft, 0.0, 1.0)
                 else:
                     gravel += wp.clamp(0.5 + (edge + gravel_m) / (soft + 0.3), 0.0, 1.0) - on_road
         elif (at[1] & CLASS_MASK) == ROAD:
@@ -345,12 +351,14 @@ def ground_at(
                 images.texel, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
                 level + float(images.grass_log2) - 1.585,
             )  # fmt: skip
-        albedo *= 1.0 + 0.07 * noise
+        # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
+        grey = 0.3 * albedo[0] + 0.6 * albedo[1] + 0.1 * albedo[2]
+        albedo = mix(wp.vec3(1.0, 0.98, 0.72) * grey, albedo, VERDURE) * (0.88 + 0.03 * noise)
         if (code & FAR_FLAG) != 0 and ground.style[scene, 6] > 0.0:
             albedo = field_at(albedo, point[0], point[1])
-        dry = wp.clamp(ground.style[scene, 4] * (0.7 + 0.28 * noise), 0.0, 0.9)
+        dry = wp.clamp(ground.style[scene, 4] * (0.6 + 0.12 * noise), 0.0, 0.9)
         albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
-        pebbles = wp.vec3(0.27, 0.245, 0.21) * (0.5 + 0.5 * grain) * stain
+        pebbles = wp.vec3(0.185, 0.168, 0.14) * (0.5 + 0.5 * grain) * stain
         loose = wp.clamp(gravel * share, 0.0, 1.0) / (1.0 - wp.min(road, 0.99))
         albedo = mix(albedo, pebbles, wp.clamp(loose * (0.75 + 0.6 * (grain - 1.0)), 0.0, 1.0))
         albedo *= 1.0 - 0.25 * wet
@@ -361,7 +369,7 @@ def ground_at(
     warm = ground.style[scene, 1]
     asphalt = wp.cw_mul(asphalt, wp.vec3(tint * (1.0 + 0.05 * warm), tint, tint * (1.0 - 0.06 * warm)))
     if side > 0.0:
-        walk = walk_at(asphalt, grain, int(ground.style[scene, 2]), ground.style[scene, 3], s, d, footprint)
+        walk = walk_at(grain, int(ground.style[scene, 2]), ground.style[scene, 3], s, d, footprint)
         walk *= (0.8 + 0.2 * stain) * (1.0 - 0.40 * wet)
         cover = wp.clamp(2.2 * snow - 0.4 + 0.12 * noise, 0.0, 1.0)
         walk = mix(walk, wp.vec3(0.72, 0.74, 0.78), cover)
@@ -374,7 +382,7 @@ def ground_at(
             part = wp.min(below[3] * share / road, 1.0)
             factor = wp.vec3(below[0], below[1], below[2]) * (1.0 / below[3])
             asphalt = mix(asphalt, wp.cw_mul(asphalt, factor), part)
-        asphalt = mix(asphalt, wp.vec3(0.12, 0.11, 0.10) * stain, wp.clamp(gutter * share, 0.0, 1.0) * 0.45)
+        asphalt = mix(asphalt, wp.vec3(0.045, 0.042, 0.038) * stain, wp.clamp(gutter * share, 0.0, 1.0) * 0.8)
         puddle = wp.clamp(1.8 * wet - 1.2 + 0.20 * noise + 0.45 * track, 0.0, 1.0)
         asphalt *= 1.0 - wet * (0.50 + 0.15 * puddle)
         if paint[3] > 0.0:
@@ -390,9 +398,8 @@ def ground_at(
             shine *= 1.0 - cover
         albedo = mix(albedo, asphalt, road)
         mirror += road * shine
-    kerb = ground.style[scene, 7] * (1.0 - 0.35 * wet)
-    albedo = mix(albedo, wp.vec3(0.36, 0.35, 0.33) * kerb, wp.clamp(stone * share, 0.0, 1.0) * (1.0 - 0.7 * snow))
-    albedo = mix(albedo, wp.vec3(0.16, 0.155, 0.15) * kerb, wp.clamp(face * share, 0.0, 1.0))
+    kerb = kerb_stone(ground, light, scene)
+    albedo = mix(albedo, kerb * (0.8 + 0.2 * grain), wp.clamp(stone * share, 0.0, 1.0) * (1.0 - 0.7 * snow))
     paved = Paved()
     paved.albedo = albedo
     paved.mirror = mirror

@@ -6,9 +6,9 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 import warp as wp
 
 from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
-from sim.render_kernels.paving import ground_at, mirrored
+from sim.render_kernels.paving import ground_at, kerb_stone, mirrored
 from sim.render_kernels.surface import mesh_at
-from sim.render_kernels.terrain import Ground, lamplight_at, normal_at
+from sim.render_kernels.terrain import Ground, kerb_normal, kerb_share, lamplight_at, normal_at, step_at
 from sim.render_kernels.view import (
     DEPTH_ONE,
     ITEM_SHIFT,
@@ -220,6 +220,8 @@ def shade_pixels(
                     detail, phase, toward, sight, lamp, depth / focal,
                 )  # fmt: skip
             elif on_ground:
+                rise = step_at(ground, scene, eye, toward, depth)
+                depth = rise.depth
                 point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
                 texel_m = depth * step / focal
                 # The footprint lies in the plane of the ground there.
@@ -243,6 +245,13 @@ def shade_pixels(
                 lamps = wp.vec3(1.0, 0.95, 0.85) * lamp + wp.vec3(1.0, 0.78, 0.50) * (pool * (1.0 - under))
                 rgb = wp.cw_mul(paved.albedo, sun + sky + lamps)
                 rgb += mirrored(light, paved, sight) * (1.0 - 0.8 * under)
+                face = kerb_share(rise, wp.length(width) * texel_m, wp.length(height) * texel_m)
+                if face > 0.01:
+                    # It sees half of the sky, and is dirty from the road.
+                    lit = wp.max(wp.dot(kerb_normal(ground, scene, point[0], point[1]), light.sun), 0.0)
+                    sun = light.sun_rgb * (lit * (1.0 - dark - under))
+                    stone = kerb_stone(ground, light, scene)
+                    rgb = mix(rgb, wp.cw_mul(stone * 0.6, sun + sky * 0.6 + lamps), face)
             else:
                 rgb = sky_at(images, light, variant, sight, near_sun)
             rgb = developed(light, mix(air, rgb, clear), near_sun)

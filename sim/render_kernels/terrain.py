@@ -1,4 +1,4 @@
-"""The ground's shape: signed distances to the edges of what is paved, heights, and where a ray meets it."""
+"""The ground's shape: signed distances to the edges of what is paved, heights, kerbs, and where a ray meets it."""
 
 import warp as wp
 
@@ -9,6 +9,13 @@ FAR_M = wp.constant(1500.0)  # no ground is seen beyond, but on flat maps
 BEND_1PM = wp.constant(0.006)  # curvature that land is expected to stay below
 MOST_STEPS = wp.constant(48)
 SECANTS = wp.constant(4)
+ON_LAND = wp.constant(0)  # parts of the ground
+ON_ROAD = wp.constant(1)
+ON_KERB = wp.constant(2)  # the upright face of a kerb
+ON_WALK = wp.constant(3)  # what kerbs raise
+KERBS_FADE_M = wp.constant(50.0)  # from here on kerbs get lower, to nothing in
+KERBS_END_M = wp.constant(80.0)
+KERB_COLUMN = wp.constant(8)  # of the style: their height
 
 
 @wp.struct
@@ -37,7 +44,7 @@ class Ground:
     lane_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
     lane_shape_m: wp.array(dtype=wp.vec4)  # distance along at the start, half width, tone, depth of wheel tracks
     noise: wp.array(dtype=wp.float32)  # two levels of the same
-    style: wp.array2d(dtype=wp.float32)  # (M, 8) as roadwear.Style.row
+    style: wp.array2d(dtype=wp.float32)  # (M, 9) as roadwear.Style.row
     mark_first: wp.array(dtype=wp.int32)  # per cell of codes, and one more per map
     mark_item: wp.array(dtype=wp.int32)
     mark_thin: wp.array(dtype=wp.int32)  # per map: the first piece that is seen near the camera only
@@ -196,3 +203,93 @@ def hit_after(
 def hit(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3) -> wp.float32:
     """Where a ray first meets the ground, in units of `toward`; 0 or less where it does not."""
     return hit_after(ground, scene, eye, toward, 0.0, FAR_M)
+
+
+@wp.struct
+class Step:
+    """What a ray meets once walks stand above the road that the raster describes."""
+
+    depth: wp.float32  # in units of the ray
+    part: wp.int32  # ON_LAND, ON_ROAD, ON_KERB or ON_WALK
+    low_m: wp.float32  # signed distance into what is raised, where the ray meets the lower ground
+    high_m: wp.float32  # the same where it is as high as the walk
+    shift_m: wp.float32  # between the two; 0 where there is no kerb to see
+
+
+@wp.func
+def raised_m(distances: wp.vec2):
+    """Signed distance into what kerbs raise: sidewalks as far as the carriageway."""
+    return wp.min(distances[1], -distances[0])
+
+
+@wp.func
+def kerb_height_m(ground: Ground, scene: wp.int32, away_m: wp.float32):
+    """Height of kerbs seen from so far away: too far to make out they sink, so that rays stay cheap."""
+    fade = wp.clamp((KERBS_END_M - away_m) / (KERBS_END_M - KERBS_FADE_M), 0.0, 1.0)
+    return ground.style[scene, KERB_COLUMN] * fade
+
+
+@wp.func
+def step_at(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, depth: wp.float32):
+    """What a ray meets that would meet the lower ground at `depth`: that, a walk above it, or the kerb between.
+
+    Distances change by no more than one goes, so the raster is read a second time only where that can matter.
+    """
+    step = Step()
+    step.depth = depth
+    p = eye + toward * depth
+    distances = ground_distances(ground, scene, p[0], p[1])
+    step.low_m = raised_m(distances)
+    step.high_m = step.low_m
+    step.part = ON_LAND
+    if distances[0] > 0.0:
+        step.part = ON_ROAD
+    elif distances[1] > 0.0:
+        step.part = ON_WALK
+    level = wp.sqrt(toward[0] * toward[0] + toward[1] * toward[1])
+    height = kerb_height_m(ground, scene, depth * level)
+    if height <= 0.0:
+        return step
+    closing = -toward[2]
+    if ground.flat[scene] == 0:
+        surface = surface_at(ground, scene, p[0], p[1])
+        closing += surface[1] * toward[0] + surface[2] * toward[1]
+    back = wp.min(height / wp.max(closing, 1.0e-4), 0.9 * depth)
+    shift = back * level
+    if step.low_m < -shift:
+        return step
+    step.shift_m = shift
+    step.high_m = step.low_m - shift
+    if step.low_m < shift + 0.5:
+        p -= toward * back
+        step.high_m = raised_m(ground_distances(ground, scene, p[0], p[1]))
+    if step.high_m > 0.0:
+        step.part = ON_WALK
+        step.depth = depth - back
+    elif step.low_m > 0.0:
+        step.part = ON_KERB
+        step.depth = depth - back * step.low_m / (step.low_m - step.high_m)
+    return step
+
+
+@wp.func
+def kerb_share(step: Step, wide_m: wp.float32, long_m: wp.float32):
+    """Share of a pixel that is a kerb's face, from the size of its footprint on level ground."""
+    if step.shift_m <= 0.0:
+        return 0.0
+    fall = wp.clamp((step.low_m - step.high_m) / step.shift_m, -1.0, 1.0)
+    soft = wp.abs(fall) * long_m + wp.sqrt(1.0 - fall * fall) * wide_m + 0.004
+    above = wp.clamp(0.5 + step.high_m / soft, 0.0, 1.0)
+    below = wp.clamp(0.5 - step.low_m / soft, 0.0, 1.0)
+    return wp.max(1.0 - above - below, 0.0)
+
+
+@wp.func
+def kerb_normal(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """Level unit normal of the kerb nearest to a point."""
+    reach = ground.cell_m
+    east = raised_m(ground_distances(ground, scene, x + reach, y))
+    east -= raised_m(ground_distances(ground, scene, x - reach, y))
+    north = raised_m(ground_distances(ground, scene, x, y + reach))
+    north -= raised_m(ground_distances(ground, scene, x, y - reach))
+    return wp.normalize(wp.vec3(-east, -north, 1.0e-6))

@@ -76,6 +76,10 @@ class GroundRaster:
         """Distance (n,) into the carriageway at points (n, 2), likewise."""
         return self._nearest(self.road_m, xy_world_m)
 
+    def raised_m(self, xy_world_m: np.ndarray) -> np.ndarray:
+        """Distance (n,) into what kerbs raise at points (n, 2), likewise: sidewalks as far as the carriageway."""
+        return np.minimum(self._nearest(self.sidewalk_m, xy_world_m), -self._nearest(self.road_m, xy_world_m))
+
     def _nearest(self, distance_m: np.ndarray, xy_world_m: np.ndarray) -> np.ndarray:
         at = np.rint((xy_world_m - self.origin_world_m) / CELL_M).astype(int)
         rows, columns = distance_m.shape

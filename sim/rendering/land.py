@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from sim.painting.textures import tiling_noise
 from sim.rendering.bridges import Part, storeys
 from sim.rendering.decals import DecalRaster, rasterise_decals
 from sim.rendering.ground import SIDEWALK_KINDS, GroundRaster, PaintedLine, Strip, rasterise_ground
-from sim.rendering.lane_cells import DECAL_FLAG, LaneCells, lane_cells
+from sim.rendering.lane_cells import DECAL_FLAG, LaneCells, lane_cells, reclassed
 from sim.rendering.roadwear import Style, draw_style, road_decals
 from sim.rendering.terrain import HeightRaster, raise_ground
 
@@ -27,6 +27,11 @@ class Land:
     style: Style
     strips: Sequence[Strip]  # lanes on the ground
     above: Sequence[Part]  # parts of lanes over it
+
+    def kerbs_m(self, xy_world_m: Sequence[tuple[float, float]]) -> np.ndarray:
+        """By how much kerbs raise the ground at points (n, 2)."""
+        points = np.array(xy_world_m, dtype=float).reshape(-1, 2)
+        return np.where(self.ground.raised_m(points) > 0.0, self.style.kerb_m, 0.0)
 
 
 def lay_land(name: str, strips: Sequence[Strip], lines: Sequence[PaintedLine], seed: int) -> Land:
@@ -44,6 +49,11 @@ def lay_land(name: str, strips: Sequence[Strip], lines: Sequence[PaintedLine], s
     listed = (np.diff(decals.first) > 0).reshape(cells.code.shape)
     cells = LaneCells(cells.code | np.where(listed, DECAL_FLAG, 0).astype(np.int32), cells.line, cells.shape_m)
     return Land(ground, heights, cells, decals, style, strips, above)
+
+
+def paved(land: Land, ground: GroundRaster) -> Land:
+    """The land with other distances to the edges of its sidewalks."""
+    return replace(land, ground=ground, cells=replace(land.cells, code=reclassed(land.cells.code, ground)))
 
 
 def starts(lengths: Sequence[int]) -> np.ndarray:

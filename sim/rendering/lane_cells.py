@@ -56,6 +56,11 @@ def lane_cells(strips: Sequence[Strip], ground: GroundRaster, seed: int) -> Lane
     return LaneCells(code | lanes, pieces[:, :4], pieces[:, 4:])
 
 
+def reclassed(code: np.ndarray, ground: GroundRaster) -> np.ndarray:
+    """Codes of the same lanes and decals on other ground."""
+    return _classes(ground) | (code & (LANE_MASK | DECAL_FLAG))
+
+
 def _rank(strip: Strip) -> int:
     """Later ones cover earlier ones: walks, lanes that few roll on, lanes through junctions, lanes between them."""
     if strip.kind in ROLLED_KINDS:

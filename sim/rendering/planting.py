@@ -52,9 +52,13 @@ class Items:
         self.base_m.append(above_m if base_world_m is None else base_world_m)
         self.on_ground.append(base_world_m is None)
 
-    def z_m(self, heights: HeightRaster) -> np.ndarray:
-        """Heights (I,) of their feet in the world; a large thing stands on the lowest ground under its corners."""
+    def z_m(self, heights: HeightRaster, lift_m: np.ndarray | float = 0.0) -> np.ndarray:
+        """Heights (I,) of their feet in the world; a large thing stands on the lowest ground under its corners.
+
+        What stands on the ground is lifted by `lift_m` (I,) above the raster, for kerbs.
+        """
         base = np.array(self.base_m, dtype=float)
+        base = base + np.where(np.array(self.on_ground, dtype=bool), lift_m, 0.0)
         if heights.flat or not len(base):
             return base
         xy, size, yaw = np.array(self.xy_world_m), np.array(self.size_m), np.array(self.yaw_world_rad)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sim.rendering.buildings import line_streets, place_landmarks, scatter_farms
+from sim.rendering.forecourts import pave_fronts
 from sim.rendering.furniture import furnish_country, furnish_highways, furnish_streets
 from sim.rendering.ground import GroundRaster, Strip
 from sim.rendering.planting import Items, Site, find_runs
@@ -19,8 +20,13 @@ from sim.rendering.woods import (
 )
 
 
-def plant(network: Furnished, strips: Sequence[Strip], ground: GroundRaster, rng: np.random.Generator) -> Items:
-    """Everything that stands still on one map; only posts and what the network places stand on what is paved."""
+def plant(
+    network: Furnished, strips: Sequence[Strip], ground: GroundRaster, rng: np.random.Generator
+) -> tuple[Items, GroundRaster]:
+    """Everything that stands still on one map, and the ground, paved up to the fronts of streets.
+
+    Only posts and what the network places stand on roads and sidewalks, and trees in front of houses.
+    """
     items, site = Items(), Site(ground)
     runs = find_runs(strips, ground)
     town = sum(run.length_m for run in runs if run.is_sidewalk) > 0.5 * sum(run.length_m for run in runs)
@@ -36,6 +42,7 @@ def plant(network: Furnished, strips: Sequence[Strip], ground: GroundRaster, rng
     plant_avenues(items, site, runs, rng)
     plant_field_hedges(items, site, runs, rng)
     plant_trees(items, site, runs, rng)
+    site.ground = pave_fronts(ground, items)
     plant_weeds(items, site, runs, rng)
     raise_skyline(items, site, rng, town)
-    return items
+    return items, site.ground

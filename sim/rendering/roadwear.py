@@ -9,6 +9,8 @@ import numpy as np
 from sim.rendering.decals import Decal, DecalKind, paint_of
 from sim.rendering.ground import ROLLED_KINDS, SIDEWALK_KINDS, GroundRaster, PaintedLine, Strip
 
+KERB_M = 0.12  # height of sidewalks above the road
+
 
 @dataclass(frozen=True)
 class Style:
@@ -16,21 +18,22 @@ class Style:
 
     asphalt_tone: float
     asphalt_warmth: float
-    walk: int  # 0 concrete with joints, 1 slabs, 2 setts, 3 asphalt
+    walk: int  # 0 concrete with joints, 1 slabs, 2 setts, 3 asphalt, 4 red pavers
     slab_m: float
     dry: float  # of grass
     gravel_m: float  # width of the unpaved shoulder
     fields: float  # 1 where land far from roads is farmed
     kerb_tone: float
     age: float  # of roads and paint, 0..1
+    kerb_m: float  # height of kerbs
     cycle: DecalKind | None  # colour of cycle lanes
     bays: DecalKind | None  # surface of parking lanes
 
     def row(self) -> list[float]:
-        """What kernels read (8,)."""
+        """What kernels read (9,)."""
         return [
             *(self.asphalt_tone, self.asphalt_warmth, float(self.walk), self.slab_m),
-            *(self.dry, self.gravel_m, self.fields, self.kerb_tone),
+            *(self.dry, self.gravel_m, self.fields, self.kerb_tone, self.kerb_m),
         ]
 
 
@@ -38,10 +41,12 @@ def draw_style(rng: np.random.Generator, town: bool) -> Style:
     """One of many looks; `town` where the map has sidewalks."""
     cycle = (None, DecalKind.RED_LANE, DecalKind.GREEN_LANE)[rng.integers(3)]
     return Style(
-        asphalt_tone=float(np.exp(rng.normal(0.05, 0.22))), asphalt_warmth=float(rng.normal(0.0, 0.6)),
-        walk=int(rng.choice(4, p=(0.3, 0.4, 0.1, 0.2))), slab_m=float(rng.choice((0.4, 0.5, 0.6))),
-        dry=float(rng.uniform(0.0, 1.0)), gravel_m=0.0 if town else float(rng.uniform(0.3, 1.3)),
-        fields=0.0 if town else 1.0, kerb_tone=float(rng.uniform(0.8, 1.25)), age=float(rng.beta(1.6, 1.4)),
+        asphalt_tone=float(np.exp(np.clip(rng.normal(-0.15, 0.2), -0.5, 0.15))),
+        asphalt_warmth=float(rng.normal(0.0, 0.6)),
+        walk=int(rng.choice(5, p=(0.25, 0.4, 0.1, 0.1, 0.15))), slab_m=float(rng.choice((0.4, 0.5, 0.6))),
+        dry=float(rng.uniform(0.0, 1.0)), gravel_m=0.0 if town else float(rng.uniform(0.2, 0.9)),
+        fields=0.0 if town else 1.0, kerb_tone=float(rng.uniform(0.85, 1.2)), age=float(rng.beta(1.6, 1.4)),
+        kerb_m=KERB_M if town else 0.0,
         cycle=cycle, bays=(None, DecalKind.SETTS, DecalKind.PALE)[rng.integers(3)],
     )  # fmt: skip
 

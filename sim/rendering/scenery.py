@@ -12,7 +12,7 @@ from sim.meshes.street import Street
 from sim.rendering.bridges import span_bridges
 from sim.rendering.ground import CELL_M, PaintedLine, Strip
 from sim.rendering.lamplight import lamp_pools
-from sim.rendering.land import Land, csr, joined_land, lay_land, starts
+from sim.rendering.land import Land, csr, joined_land, lay_land, paved, starts
 from sim.rendering.planting import Items
 from sim.rendering.roadside import plant
 from sim.rendering.signs import Furnished
@@ -49,7 +49,7 @@ class Scenery:
     height_top_m: torch.Tensor  # (M,) the largest
     height_m: torch.Tensor  # flat, row-major
     # Looks: a row per map, codes of cells, and the lanes' straight pieces that codes name
-    ground_style: torch.Tensor  # (M, 8) as roadwear.Style.row
+    ground_style: torch.Tensor  # (M, 9) as roadwear.Style.row
     ground_noise: torch.Tensor  # tiling noise, two levels flat
     code_shape: torch.Tensor  # (M, 2) int32 columns, rows
     code_first: torch.Tensor  # (M,) int32
@@ -108,7 +108,8 @@ def build_scenery(networks: Sequence[Network], seed: int) -> Scenery:
         strips = network.strips(1.0)
         rng = np.random.default_rng([seed & 0x7FFFFFFF, zlib.crc32(network.name.encode())])
         land = lay_land(network.name, strips, network.markings(1.0), seed)
-        items = plant(network, land.strips, land.ground, rng)
+        items, ground = plant(network, land.strips, land.ground, rng)
+        land = paved(land, ground)
         span_bridges(items, land.above, land.ground, land.heights)
         maps.append(_Map(land, items))
     return _joined(maps)
@@ -164,6 +165,10 @@ def _joined(maps: list[_Map]) -> Scenery:
         item_size_m=tensor(np.concatenate([np.array(m.items.size_m).reshape(-1, 3)[o] for m, o in zip(maps, order)])),
         item_model=int32(np.concatenate([np.array(m.items.model, int)[o] for m, o in zip(maps, order)])),
         item_tint=int32(np.concatenate([np.array(m.items.tint, int)[o] for m, o in zip(maps, order)])),
-        item_z_m=tensor(np.concatenate([m.items.z_m(m.land.heights)[o] for m, o in zip(maps, order)])),
+        item_z_m=tensor(
+            np.concatenate(
+                [m.items.z_m(m.land.heights, m.land.kerbs_m(m.items.xy_world_m))[o] for m, o in zip(maps, order)]
+            )
+        ),
         item_detail=int32(np.concatenate([np.array(m.items.detail, int)[o] for m, o in zip(maps, order)])),
     )

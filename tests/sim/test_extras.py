@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_labels import EYE, FOCAL, crowd
-from tiny_scene import BARE, SCENERY, SIZE_M, TEXTURES, Actor, Lane, StraightRoad, bare, make_world, nobody
+from tiny_scene import BARE, SCENERY, SIZE_M, TEXTURES, Actor, Lane, StraightRoad, bare, kerbed, make_world, nobody
 
 from configs.schema import CameraConfig
 from sim.meshes.street import Street
@@ -44,7 +44,7 @@ class Climb(StraightRoad):
         return [Ramp(s.right_y, s.left_y, s.kind) for s in super().strips(step_m)]
 
 
-CLIMB = bare(build_scenery([Climb()], 0))
+CLIMB = kerbed(bare(build_scenery([Climb()], 0)), 0.0)
 
 
 def rig(yaws_rad: tuple[float, ...] = (0.0,)) -> CameraModel:

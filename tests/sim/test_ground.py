@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import warp as wp
-from tiny_scene import BARE, SCENERY, StraightRoad, make_world, shoot
+from tiny_scene import BARE, SCENERY, StraightRoad, kerbed, make_world, shoot
 
 from sim.meshes.library import Model
 from sim.render_kernels import paving, terrain
@@ -180,7 +180,9 @@ def test_a_worn_ground_is_the_same_ground():
     world, state = make_world([[]])
     _, new, _ = shoot(world, state, scenery=BARE)
     _, old, _ = shoot(
-        world, state, scenery=replace(BARE, mark_paint=SCENERY.mark_paint, ground_style=SCENERY.ground_style)
+        world,
+        state,
+        scenery=kerbed(replace(BARE, mark_paint=SCENERY.mark_paint, ground_style=SCENERY.ground_style), 0.0),
     )
     assert torch.equal(new.semantic, old.semantic) and torch.equal(new.depth_m, old.depth_m)
 

@@ -1,12 +1,14 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from tiny_scene import BARE, SCENERY, SIZE_M, Actor, make_world, shoot
+from tiny_scene import BARE, SCENERY, SIZE_M, Actor, kerbed, make_world, shoot
 
 from sim.meshes.library import mesh_library
 from sim.rendering.render import Renderer
+from sim.rendering.weather import weather_by_name
 from sim.types import ActorKind, Semantic
 
 CAR, TRUCK, BUS, PERSON = ActorKind.CAR, ActorKind.TRUCK, ActorKind.BUS, ActorKind.PEDESTRIAN
@@ -90,6 +92,40 @@ def test_semantic_ground_follows_the_borders():
         inside = (y > low) & (y < high)
         assert inside.sum() > 2
         assert (semantic[row, inside] == kind).all()
+
+
+@pytest.mark.parametrize("kerb_m", [0.12, 0.3])
+def test_a_kerb_stands_up_from_the_road_and_carries_the_sidewalk(kerb_m: float):
+    """Straight at a kerb: road, its upright face, the walk above the road, and the land behind."""
+    world, state = make_world([[]], ego=(0.0, 1.0, -0.5 * math.pi))
+    _, truth, _ = shoot(world, state, scenery=kerbed(BARE, kerb_m), height=192)
+    depth, semantic = truth.depth_m[0, 0, :, 80].numpy(), truth.semantic[0, 0, :, 80].numpy()
+    v = np.arange(192) + 0.5
+    down = np.maximum(v - 96.0, 1e-9) / FOCAL
+    to_kerb, to_land = 1.0 - 1.6 + 3.5, 1.0 - 1.6 + 6.0
+    low, high = EYE[2] / down, (EYE[2] - kerb_m) / down
+    road, face = low < to_kerb - 0.05, (low > to_kerb + 0.05) & (high < to_kerb - 0.05)
+    walk, land = (high > to_kerb + 0.05) & (high < to_land - 0.1), (high > to_land + 0.1) & (low < 12.0)
+    assert face.sum() >= 2 and walk.sum() > 10 and land.any()
+    assert (semantic[road & (v > 96.0)] == Semantic.ROAD).all() and (semantic[face | walk] == Semantic.SIDEWALK).all()
+    assert (semantic[land] == Semantic.TERRAIN).all()
+    np.testing.assert_allclose(depth[road & (v > 96.0)], low[road & (v > 96.0)], rtol=1e-5)
+    np.testing.assert_allclose(depth[face], to_kerb, atol=0.03)
+    np.testing.assert_allclose(depth[walk], high[walk], rtol=1e-5)
+    np.testing.assert_allclose(depth[land], low[land], rtol=1e-5)
+
+
+def test_a_kerb_in_the_sun_is_brighter_than_in_its_own_shade():
+    world, state = make_world([[]], ego=(0.0, 1.0, -0.5 * math.pi))
+    seen = []
+    for azimuth in (0.5 * math.pi, -0.5 * math.pi):
+        light = weather_by_name("clear", 1, world.seed)
+        light = replace(light, sun_azimuth_rad=torch.full((1,), azimuth), sun_elevation_rad=torch.full((1,), 0.5))
+        frame, truth, _ = shoot(world, state, scenery=kerbed(BARE, 0.3), weather=light, height=192)
+        depth = truth.depth_m[0, 0, :, 80]
+        face = (truth.semantic[0, 0, :, 80] == Semantic.SIDEWALK) & (depth < 2.93)
+        seen.append(float(frame.rgb[0, 0, face, 80].double().mean()))
+    assert seen[0] > 1.4 * seen[1] > 0.0
 
 
 def test_kinds_have_their_cityscapes_ids_and_instances_agree():

@@ -128,7 +128,7 @@ def test_generated_roads_are_clear_of_all_that_stands_beside_them(kind):
     network = generate_road(kind, 5)
     strips = network.strips(1.0)
     ground = rasterise_ground(strips)
-    items = plant(network, strips, ground, np.random.default_rng(2))
+    items, _ = plant(network, strips, ground, np.random.default_rng(2))
     xy, size, model = np.array(items.xy_world_m), np.array(items.size_m), np.array(items.model)
     above = np.array(items.base_m) > 2.0  # hangs over the road, or lies beside a road that is so high
     high = np.isin(model, [street.Street.MAST_ARM, street.Street.GANTRY, street.Street.SIGNAL_HEAD])
@@ -142,7 +142,7 @@ def test_the_land_carries_what_stands_on_it():
     network = generate_road("hills", 3)
     strips = network.strips(1.0)
     heights = raise_ground(strips, np.random.default_rng(0))
-    items = plant(network, strips, rasterise_ground(strips), np.random.default_rng(2))
+    items, _ = plant(network, strips, rasterise_ground(strips), np.random.default_rng(2))
     z, xy, on_ground = items.z_m(heights), np.array(items.xy_world_m), np.array(items.on_ground)
     small = on_ground & (np.array(items.size_m)[:, :2].max(axis=1) < 6.0)
     np.testing.assert_allclose(z[small], heights.at(xy[small]) + np.array(items.base_m)[small], atol=1e-9)

@@ -8,6 +8,7 @@ import torch
 from configs.schema import CameraConfig
 from sim.painting.textures import Textures, procedural_textures
 from sim.rendering.camera import camera_from_config
+from sim.rendering.land import joined_land, lay_land
 from sim.rendering.render import Renderer
 from sim.rendering.scenery import Scenery, build_scenery
 from sim.rendering.weather import Weather, weather_by_name
@@ -94,11 +95,24 @@ def fresh(scenery: Scenery) -> Scenery:
     shape[paint[:, 1] >= 5, 1] = 0.0
     paint[:, 2] = 0.0
     lane[:, 2:] = torch.tensor([1.0, 0.0])
-    style = torch.tensor([[1.0, 0.0, 3.0, 0.5, 0.0, 0.0, 0.0, 1.0]]).repeat(len(scenery.ground_style), 1)
+    style = torch.tensor([[1.0, 0.0, 3.0, 0.5, 0.0, 0.0, 0.0, 1.0, 0.0]]).repeat(len(scenery.ground_style), 1)
     noise = torch.zeros_like(scenery.ground_noise)
     return replace(
         scenery, mark_paint=paint, mark_shape_m=shape, lane_shape_m=lane, ground_style=style, ground_noise=noise
     )
+
+
+def kerbed(scenery: Scenery, kerb_m: float) -> Scenery:
+    """The same ground with kerbs so high."""
+    style = scenery.ground_style.clone()
+    style[:, -1] = kerb_m
+    return replace(scenery, ground_style=style)
+
+
+def unbuilt(network: StraightRoad) -> dict[str, torch.Tensor]:
+    """The part of `Scenery` that tells where sidewalks are, not yet paved up to house fronts."""
+    land = joined_land([lay_land(network.name, network.strips(), network.markings(), 0)])
+    return {name: land[name] for name in ("ground_distance", "code")}
 
 
 @dataclass
@@ -165,7 +179,7 @@ def nobody(worlds: int, actors: int) -> tuple[EgoState, Boxes3D]:
 
 
 SCENERY = build_scenery([StraightRoad()], 0)
-BARE = fresh(bare(SCENERY))
+BARE = fresh(bare(replace(SCENERY, **unbuilt(StraightRoad()))))
 TEXTURES = procedural_textures(3, 0, size=32, sky_size=(32, 64))
 
 
