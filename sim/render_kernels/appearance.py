@@ -7,6 +7,7 @@ wp.set_module_options({"enable_backward": False})
 HASH_A = wp.constant(wp.uint32(0x9E3779B9))
 HASH_B = wp.constant(wp.uint32(0x85EBCA6B))
 HASH_C = wp.constant(wp.uint32(0x846CA68B))
+CLOUDLESS = wp.constant(0.27)  # with less cover no cloud of the panorama is to be seen
 TEXEL_ONE = wp.constant(4080)  # a texel's channel that is 1
 LANE = wp.constant(wp.uint64(21))
 LANE_TWICE = wp.constant(wp.uint64(42))
@@ -236,6 +237,9 @@ def clear_sky(light: Light, toward: wp.vec3):
 def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, near_sun: wp.float32):
     """The sky in a unit direction above the horizon: clear, with the panorama's clouds; `near_sun` is cos^24."""
     up = wp.clamp(toward[2], 0.0, 1.0)
+    clear = clear_sky(light, toward) + light.glow_rgb * (near_sun + 8.0 * to_the_128th(near_sun))
+    if light.cloud < CLOUDLESS:
+        return clear
     elevation = 4.0 * turns_of(up, wp.sqrt(wp.max(1.0 - up * up, 0.0)))
     v = (1.0 - elevation) * float(images.sky_rows) - 0.5
     u = (turns_of(toward[1], toward[0]) + 1.0) * float(images.sky_columns) - 0.5
@@ -251,8 +255,6 @@ def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, nea
     cover = wp.clamp(panorama[0] * wp.min(3.0 * light.cloud, 1.4) + 2.5 * light.cloud - 1.5, 0.0, 1.0)
     # Clouds near the horizon are seen through the air and from their sides.
     lit = light.cloud_rgb * ((0.35 + 0.65 * panorama[1]) * (1.0 + 0.35 * light.cloud * (up - 0.4)))
-    disc = to_the_128th(near_sun)
-    clear = clear_sky(light, toward) + light.glow_rgb * (near_sun + 8.0 * disc)
     silver = light.glow_rgb * (0.3 * near_sun)
     return mix(clear, lit + silver, cover)
 

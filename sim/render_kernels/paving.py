@@ -18,7 +18,7 @@ from sim.render_kernels.appearance import (
     sample,
 )
 from sim.render_kernels.appearance import LANE_MASK as LANE_MASK_64
-from sim.render_kernels.terrain import Ground, ground_distances
+from sim.render_kernels.terrain import EDGE_FLAG, FAR_FLAG, Ground, code_at, ground_distances
 
 wp.set_module_options({"enable_backward": False})
 
@@ -33,9 +33,7 @@ LANE_MASK = wp.constant((1 << 20) - 1)
 ROAD = wp.constant(1 << 20)
 SIDEWALK = wp.constant(2 << 20)
 CLASS_MASK = wp.constant(3 << 20)
-EDGE_FLAG = wp.constant(1 << 22)
 DECAL_FLAG = wp.constant(1 << 23)
-FAR_FLAG = wp.constant(1 << 24)
 THIN_M = wp.constant(0.12)  # wider pixels do not show cracks
 VERDURE = wp.constant(0.85)  # of the saturation of grass that verges keep
 PAINTS = wp.constant(5)  # kinds of decals from this on lie below the paint
@@ -48,24 +46,23 @@ class Paved:
     mirror: wp.float32  # share of the surface that water makes smooth
 
 
+@wp.struct
+class Site:
+    """What all pixels of a map share: the raster of codes, and textures' mean colours."""
+
+    origin: wp.vec2
+    cells: wp.vec2i
+    first: wp.int32
+    per_m: wp.float32
+    asphalt: wp.vec3
+    grass: wp.vec3
+
+
 @wp.func
 def dash_length(s: wp.float32, period: wp.float32, dash: wp.float32):
     """Painted length of a dashed line from 0 to s."""
     turns = wp.floor(s / period)
     return turns * dash + wp.min(s - turns * period, dash)
-
-
-@wp.func
-def code_at(
-    codes: wp.array(dtype=wp.int32), origin: wp.vec2, shape: wp.vec2i, first: wp.int32, per_m: wp.float32, p: wp.vec2
-):
-    """The cell of a point and its code; cell -1 and far land off the map."""
-    gx = (p[0] - origin[0]) * per_m
-    gy = (p[1] - origin[1]) * per_m
-    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0]) or gy >= float(shape[1]):
-        return wp.vec2i(-1, FAR_FLAG)
-    cell = first + int(gy) * shape[0] + int(gx)
-    return wp.vec2i(cell, codes[cell])
 
 
 @wp.func
@@ -99,6 +96,18 @@ def mean_of(texel: wp.array(dtype=wp.uint64), first: wp.int32, log2: wp.int32, v
     return wp.vec3(
         float(int(packed & LANE_MASK_64)), float(int((packed >> LANE) & LANE_MASK_64)), float(int(packed >> LANE_TWICE))
     ) * (1.0 / float(TEXEL_ONE))
+
+
+@wp.func
+def site_of(images: Images, ground: Ground, scene: wp.int32, variant: wp.int32):
+    site = Site()
+    site.origin = ground.origin[scene]
+    site.cells = ground.code_shape[scene]
+    site.first = ground.code_first[scene]
+    site.per_m = 1.0 / ground.code_cell_m
+    site.asphalt = mean_of(images.texel, images.asphalt_first, images.asphalt_log2, variant)
+    site.grass = mean_of(images.texel, images.grass_first, images.grass_log2, variant)
+    return site
 
 
 @wp.func
@@ -236,6 +245,7 @@ def field_at(green: wp.vec3, x: wp.float32, y: wp.float32):
 def ground_at(
     images: Images,
     ground: Ground,
+    site: Site,
     light: Light,
     scene: wp.int32,
     variant: wp.int32,
@@ -249,16 +259,12 @@ def ground_at(
     wide_m = wp.length(across)
     footprint = wp.max(wide_m, 0.35 * long_m)
     level = log2_of(wp.max(footprint, 1.0e-4))
-    origin = ground.origin[scene]
-    cells = ground.code_shape[scene]
-    first = ground.code_first[scene]
-    per_m = 1.0 / ground.code_cell_m
-    found = code_at(ground.code, origin, cells, first, per_m, point)
+    found = code_at(ground.code, site.origin, site.cells, site.first, site.per_m, point)
     code = found[1]
     noise = noise_at(ground.noise, point[0], point[1], footprint)
 
     # Asphalt, whose grain and stains also tell where paint is worn and water stands.
-    asphalt = mean_of(images.texel, images.asphalt_first, images.asphalt_log2, variant)
+    asphalt = site.asphalt
     grain = float(1.0)
     stain = 1.0 + 0.07 * noise
     if footprint < FINE_M and (code & (CLASS_MASK | EDGE_FLAG)) != 0:
@@ -266,7 +272,7 @@ def ground_at(
             images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 2.5, point[1] / 2.5,
             level + float(images.asphalt_log2) - 1.32,
         )  # fmt: skip
-        grain = fine[1] / (asphalt[1] + 1.0e-4)
+        grain = fine[1] / (site.asphalt[1] + 1.0e-4)
         asphalt = fine
     asphalt *= stain
     pattern = 0.45 * noise + 1.6 * (grain - 1.0)
@@ -291,7 +297,7 @@ def ground_at(
         at = found
         if taps > 1:
             p = point + along * ((float(tap) + 0.5) * share - 0.5)
-            at = code_at(ground.code, origin, cells, first, per_m, p)
+            at = code_at(ground.code, site.origin, site.cells, site.first, site.per_m, p)
         on_road = float(0.0)
         if (at[1] & EDGE_FLAG) != 0:
             distances = ground_distances(ground, scene, p[0], p[1])
@@ -345,7 +351,7 @@ def ground_at(
     albedo = wp.vec3(0.0, 0.0, 0.0)
     mirror = float(0.0)
     if road + side < 0.999:
-        albedo = mean_of(images.texel, images.grass_first, images.grass_log2, variant)
+        albedo = site.grass
         if footprint < FINE_M:
             albedo = sample(
                 images.texel, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,

@@ -6,7 +6,7 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 import warp as wp
 
 from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
-from sim.render_kernels.paving import ground_at, kerb_stone, mirrored
+from sim.render_kernels.paving import ground_at, kerb_stone, mirrored, site_of
 from sim.render_kernels.surface import mesh_at
 from sim.render_kernels.terrain import Ground, kerb_normal, kerb_share, lamplight_at, normal_at, step_at
 from sim.render_kernels.view import (
@@ -29,6 +29,7 @@ CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends
 BRIGHTEST = wp.constant(15.9)
 GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
+ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
 LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a smaller share is not worth drawing
 
 
@@ -88,6 +89,21 @@ def shade_pixels(
     light = light_of(weather, world)
     samples = views.samples
     scale = 1.0 / focal
+    site = site_of(images, ground, scene, variant)
+    right_ray = wp.vec3(world_from_camera[0, 0], world_from_camera[1, 0], world_from_camera[2, 0])
+    down_ray = wp.vec3(world_from_camera[0, 1], world_from_camera[1, 1], world_from_camera[2, 1])
+    ahead_ray = wp.vec3(world_from_camera[0, 2], world_from_camera[1, 2], world_from_camera[2, 2])
+    # What the last pixel saw, if a mesh, is most often what the next one sees: its pose is looked up once.
+    held = int(-1)
+    base = wp.vec3(0.0, 0.0, 0.0)
+    model = int(0)
+    tint = int(0)
+    size = wp.vec3(1.0, 1.0, 1.0)
+    detail = int(0)
+    phase = int(0)
+    turn = wp.mat33()
+    inverse_size = wp.vec3(1.0, 1.0, 1.0)
+    eye_in_unit = wp.vec3(0.0, 0.0, 0.0)
     for column in range(lane, views.width, stride):
         first = key[view, row * samples, column * samples]
         same = bool(True)
@@ -157,9 +173,9 @@ def shade_pixels(
             ray = wp.vec3((float(column) + u - center[0]) * scale, (float(row) + v - center[1]) * scale, 1.0)
             # All this stands in the kernel's own body, with one call of each of the larger functions: the CPU compiler
             # then inlines them, where it would else copy kilobytes of arguments for each pixel.
-            toward = world_from_camera * ray
+            toward = ahead_ray + right_ray * ray[0] + down_ray * ray[1]
             length = wp.length(toward)
-            sight = toward / length
+            sight = toward * (1.0 / length)
             rgb = wp.vec3(0.0, 0.0, 0.0)
             name = name_of(seen)
             on_mesh = name < TERRAIN_NAME
@@ -185,56 +201,51 @@ def shade_pixels(
             if clear < LEAST_CLEAR:
                 clear = 0.0
             elif on_mesh:
-                item = int((seen & ~STATIC_FLAG & wp.int64(0xFFFFFFFF)) >> ITEM_SHIFT)
-                model = int(0)
-                tint = int(0)
-                pose = wp.vec4(0.0, 0.0, 1.0, 0.0)
-                z = float(0.0)
-                size = wp.vec3(1.0, 1.0, 1.0)
-                detail = int(0)
-                phase = int(0)
-                turn = wp.mat33()
-                if (seen & STATIC_FLAG) != wp.int64(0):
-                    at = statics.map_first[scene] + item
-                    model = statics.model[at]
-                    tint = statics.tint[at]
-                    pose = statics.pose[at]
-                    z = statics.z[at]
-                    size = statics.size_m[at]
-                    detail = statics.detail[at]
-                    phase = signal_phase[world, wp.clamp(detail, 0, signal_phase.shape[1] - 1)]
-                    turn = turned(pose[2], pose[3], 1.0, 0.0)
-                else:
-                    model = actors.model[world, item]
-                    tint = appearance_id[world, item]
-                    pose = actors.pose[world, item]
-                    z = actors.z[world, item]
-                    size = actors.size_m[world, item]
-                    detail = actors.detail[world, item]
-                    turn = actors.turn[world, item]
+                item = int(name >> wp.uint32(ITEM_SHIFT))
+                if item != held:
+                    held = item
+                    if item >= ACTORS_END:
+                        at = statics.map_first[scene] + item - ACTORS_END
+                        model = statics.model[at]
+                        tint = statics.tint[at]
+                        pose = statics.pose[at]
+                        base = wp.vec3(pose[0], pose[1], statics.z[at])
+                        size = statics.size_m[at]
+                        detail = statics.detail[at]
+                        phase = signal_phase[world, wp.clamp(detail, 0, signal_phase.shape[1] - 1)]
+                        turn = turned(pose[2], pose[3], 1.0, 0.0)
+                    else:
+                        model = actors.model[world, item]
+                        tint = appearance_id[world, item]
+                        pose = actors.pose[world, item]
+                        base = wp.vec3(pose[0], pose[1], actors.z[world, item])
+                        size = actors.size_m[world, item]
+                        detail = actors.detail[world, item]
+                        phase = 0
+                        turn = actors.turn[world, item]
+                    inverse_size = wp.vec3(1.0 / size[0], 1.0 / size[1], 1.0 / size[2])
+                    eye_in_unit = wp.cw_mul((eye - base) * turn, inverse_size)
                 # What stands upright is lit aslant, and what is above the lanterns hardly at all.
-                pool *= wp.clamp(1.1 - 0.12 * (eye[2] + depth * toward[2] - z), 0.05, 0.5)
+                pool *= wp.clamp(1.1 - 0.12 * (eye[2] + depth * toward[2] - base[2]), 0.05, 0.5)
                 lamp = headlight(light, ray, distance) + pool
                 rgb = mesh_at(
-                    images, meshes, light, eye - wp.vec3(pose[0], pose[1], z), turn, seen, model, size, tint, variant,
-                    detail, phase, toward, sight, lamp, depth / focal,
+                    images, meshes, light, eye_in_unit, inverse_size, turn, seen, model, size, tint, variant, detail,
+                    phase, toward, sight, lamp, depth * scale,
                 )  # fmt: skip
             elif on_ground:
                 rise = step_at(ground, scene, eye, toward, depth)
                 depth = rise.depth
                 point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
-                texel_m = depth * step / focal
+                texel_m = depth * step * scale
                 # The footprint lies in the plane of the ground there.
                 up = normal_at(ground, scene, point[0], point[1])
                 inverse = 1.0 / wp.min(wp.dot(up, toward), -0.002)
-                right_ray = wp.vec3(world_from_camera[0, 0], world_from_camera[1, 0], world_from_camera[2, 0])
-                right_ray -= toward * (wp.dot(up, right_ray) * inverse)
-                down_ray = wp.vec3(world_from_camera[0, 1], world_from_camera[1, 1], world_from_camera[2, 1])
-                down_ray -= toward * (wp.dot(up, down_ray) * inverse)
-                width = wp.vec2(right_ray[0], right_ray[1])
-                height = wp.vec2(down_ray[0], down_ray[1])
+                slide = wp.dot(up, right_ray) * inverse
+                width = wp.vec2(right_ray[0] - toward[0] * slide, right_ray[1] - toward[1] * slide)
+                slide = wp.dot(up, down_ray) * inverse
+                height = wp.vec2(down_ray[0] - toward[0] * slide, down_ray[1] - toward[1] * slide)
                 paved = ground_at(
-                    images, ground, light, scene, variant, point, width * texel_m, height * texel_m, distance
+                    images, ground, site, light, scene, variant, point, width * texel_m, height * texel_m, distance
                 )
                 lit = float(0.0)
                 if light.sun[2] > 0.0:

@@ -46,7 +46,8 @@ def mesh_at(
     images: Images,
     meshes: Meshes,
     light: Light,
-    eye_m: wp.vec3,
+    eye: wp.vec3,
+    inverse: wp.vec3,
     turn: wp.mat33,
     name: wp.int64,
     model: wp.int32,
@@ -62,14 +63,12 @@ def mesh_at(
 ):
     """Light from a mesh along the world ray `toward` with unit vector `sight`; `lamp` is the ego's light there.
 
-    `eye_m` is the eye seen from the middle of the instance's base in world axes, `turn` its world_from_body,
+    `eye` is the eye in the instance's unit box, `inverse` 1 / size, `turn` the instance's world_from_body,
     `detail` that of Actors or Statics, `phase` what the signal group `detail` shows (meaningless for others).
     """
     triangle = meshes.first[model, 0] + (int(name & wp.int64(0xFFFF)) & TRIANGLE_MASK)
     material = meshes.material[triangle]
     # Where the ray meets the triangle's plane, in the unit box; silhouettes may ask for a point just outside.
-    inverse = wp.vec3(1.0 / size[0], 1.0 / size[1], 1.0 / size[2])
-    eye = wp.cw_mul(eye_m * turn, inverse)
     aim = wp.cw_mul(toward * turn, inverse)
     plane = meshes.plane[triangle]
     upright = wp.vec3(plane[0], plane[1], plane[2])
