@@ -12,6 +12,7 @@ from sim.meshes.glb import LEVEL_TRIANGLES, read_glb, simplified
 from sim.meshes.library import LEVELS, MeshLibrary, Model, mesh_library, triangle_tables
 from sim.meshes.looks import FIRST_COLOUR
 from sim.meshes.street import Street
+from sim.meshes.two_wheelers import BICYCLES, PEDAL_PHASES, TURNED
 from sim.meshes.vehicles import car_number
 
 # Names of road users; each stands for all its variants.
@@ -22,7 +23,7 @@ _ROAD_USERS: dict[str, tuple[int, ...]] = {
     "TRAILER": (64,),
     "BUS": (5, 65),
     "COACH": (66, 67),
-    "BICYCLE": (24, 68, 69, 70),
+    "BICYCLE": (*BICYCLES, *range(TURNED, TURNED + len(BICYCLES) * (PEDAL_PHASES - 1))),
     "MOTORCYCLE": (25, 71, 72, 73),
     "PERSON": tuple(range(Model.PERSON, Model.PERSON + people.BODIES * people.POSES)),
 }

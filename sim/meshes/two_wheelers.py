@@ -1,5 +1,6 @@
 """Bicycles and motorcycles with their riders, in metres: x forward, y left, z up, standing on z = 0."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -8,6 +9,10 @@ from sim.meshes.sculpt import Material, Mesh, Sculptor, blob
 from sim.meshes.wheels import see_through_wheel
 
 _Point = tuple[float, float, float]
+PEDAL_PHASES = 4  # of a turn of the pedals
+BICYCLES = (24, 68, 69, 70)  # models of the variants, pedals in their first phase
+TURNED = 244  # from here on: the other phases of each variant
+_CRANK, _PEDAL_M, _THIGH_M, _SHIN_M = (-0.05, 0.30), 0.17, 0.45, 0.46
 
 
 def _limbs(sculptor: Sculptor, joints: list[_Point], radii: list[float], materials: list[Material], sides: int) -> None:
@@ -69,8 +74,23 @@ def _far(length: float, wheels: float, hip: _Point, neck: _Point, head: _Point, 
     return sculptor.mesh()
 
 
-def bicycle(variant: int, level: int) -> Mesh:
-    """A bicycle and its rider, one pedal up, one down: 0 trekking, 1 city with a basket, 2 racing, 3 with panniers."""
+def _leg_joints(turn: float, side: float) -> list[_Point]:
+    """Hip, knee and ankle of a leg whose pedal stands at an angle; the knee lies ahead of the line between the others."""
+    hip = (-0.19, 0.96)
+    ankle = (_CRANK[0] + _PEDAL_M * math.cos(turn) - 0.05, _CRANK[1] + _PEDAL_M * math.sin(turn) + 0.08)
+    way = (ankle[0] - hip[0], ankle[1] - hip[1])
+    reach = math.hypot(*way)
+    share = (reach**2 + _THIGH_M**2 - _SHIN_M**2) / (2.0 * reach)
+    out = math.sqrt(_THIGH_M**2 - share**2)
+    knee = (
+        hip[0] + (share * way[0] - out * way[1]) / reach,
+        hip[1] + (share * way[1] + out * way[0]) / reach,
+    )
+    return [(hip[0], 0.10 * side, hip[1]), (knee[0], 0.13 * side, knee[1]), (ankle[0], 0.11 * side, ankle[1])]
+
+
+def bicycle(variant: int, phase: int, level: int) -> Mesh:
+    """A bicycle and its rider, whose pedals turn: 0 trekking, 1 city with a basket, 2 racing, 3 with panniers."""
     racing, city = variant == 2, variant == 1
     neck = (0.20, 0.0, 1.36) if racing else (0.08 - 0.06 * city, 0.0, 1.48)
     skull = (neck[0] + 0.06, 0.0, neck[2] + 0.12)
@@ -96,8 +116,8 @@ def bicycle(variant: int, level: int) -> Mesh:
     if variant == 3:
         for y in (0.06, -0.20):
             sculptor.box((-0.78, y, 0.42), (-0.42, y + 0.14, 0.76), Material.BAG)
-    for side, knee, foot in ((1.0, (0.17, 0.60), (-0.02, 0.20)), (-1.0, (0.24, 0.84), (0.02, 0.46))):
-        joints = [(-0.19, 0.10 * side, 0.96), (knee[0], 0.12 * side, knee[1]), (foot[0], 0.11 * side, foot[1])]
+    for side, half in ((1.0, 0.0), (-1.0, math.pi)):
+        joints = _leg_joints(half - 2.0 * math.pi * (phase + 0.5) / PEDAL_PHASES, side)
         lower = Material.RIDER_SKIN if racing else Material.RIDER_TROUSERS
         for k, radii in enumerate(((0.09, 0.065), (0.065, 0.045))):
             sculptor.tube(joints[k], joints[k + 1], radii, sides, lower if k else Material.RIDER_TROUSERS)
@@ -109,6 +129,8 @@ def bicycle(variant: int, level: int) -> Mesh:
     forearm = Material.RIDER_SKIN if racing or variant == 0 else Material.RIDER_SHIRT
     _limbs(sculptor, [shoulder, elbow, hand], [0.055, 0.045, 0.035], [Material.RIDER_SHIRT, forearm], max(sides - 1, 4))
     _torso(sculptor, (-0.20, 0.0, 0.92), neck, sides + 2)
+    throat = (neck[0] - 0.03, 0.0, neck[2] - 0.04)
+    sculptor.tube(throat, skull, (0.06, 0.05), sides, Material.RIDER_SKIN)
     _head(sculptor, skull, False, level)
     if city and level == 0:  # no helmet: long hair
         sculptor.add(blob((skull[0] - 0.06, 0.0, skull[2] - 0.06), (0.07, 0.085, 0.16), 0, 0.0, None), Material.HAIR)
@@ -175,6 +197,11 @@ def motorcycle(variant: int, level: int) -> Mesh:
     return sculptor.mesh()
 
 
-MAKERS = {24: partial(bicycle, 0), 25: partial(motorcycle, 0)}
-MAKERS |= {67 + variant: partial(bicycle, variant) for variant in (1, 2, 3)}
+MAKERS = {number: partial(bicycle, variant, 0) for variant, number in enumerate(BICYCLES)}
+MAKERS |= {
+    TURNED + (PEDAL_PHASES - 1) * variant + phase - 1: partial(bicycle, variant, phase)
+    for variant in range(len(BICYCLES))
+    for phase in range(1, PEDAL_PHASES)
+}
+MAKERS[25] = partial(motorcycle, 0)
 MAKERS |= {70 + variant: partial(motorcycle, variant) for variant in (1, 2, 3)}

@@ -16,6 +16,8 @@ CHILD_M = wp.constant(1.47)  # smaller people wear a child's body
 WALK_PHASES = wp.constant(8)  # of a stride; the pose after them stands
 STANDS_MPS = wp.constant(0.2)
 STRIDE_SHARE = wp.constant(0.86)  # both steps of a walking cycle, of the body's height
+PEDAL_TURN_M = wp.constant(4.6)  # way of a bicycle while its pedals turn once
+TURNED_PEDALS = wp.constant(244)  # `two_wheelers.TURNED`
 SALOON = wp.constant(0)
 HATCHBACK = wp.constant(1)
 SUV = wp.constant(2)
@@ -77,13 +79,20 @@ def person_of(size_m: wp.vec3, taste: wp.float32, walk_s_m: wp.float32, speed_mp
 
 @wp.func
 def model_of(kind: wp.int32, size_m: wp.vec3, appearance: wp.int32, walk_s_m: wp.float32, speed_mps: wp.float32):
-    """The model of an actor of an ActorKind: 16 bits of `appearance` choose it, all of them its paint."""
+    """The model of an actor of an ActorKind: 16 bits of `appearance` choose it, all of them its paint.
+
+    `walk_s_m` is the way that a person has walked or a bicycle rolled.
+    """
     shape = appearance & 0xFFFF
     taste = hashed(shape, 91)
     variant = wp.min(int(hashed(shape, 92) * 4.0), 3)
     if kind == 3:
         return person_of(size_m, taste, walk_s_m, speed_mps)
     if kind == 4:
+        turns = walk_s_m / PEDAL_TURN_M
+        phase = int((turns - wp.floor(turns)) * 4.0) & 3
+        if phase > 0:
+            return TURNED_PEDALS + 3 * variant + phase - 1
         return wp.where(variant == 0, 24, 67 + variant)
     if kind == 5:
         return wp.where(variant == 0, 25, 70 + variant)

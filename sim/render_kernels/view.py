@@ -178,8 +178,9 @@ def place_actors(
     actors_out.pitch[world, actor] = pitch
     actors_out.turn[world, actor] = turn
     actors_out.size_m[world, actor] = size
+    way = wp.where(kind[world, actor] == 3, walk_s_m[world, actor], lane_s_m[world, actor])
     actors_out.model[world, actor] = model_of(
-        kind[world, actor], size, appearance_id[world, actor], walk_s_m[world, actor], speed_mps[world, actor]
+        kind[world, actor], size, appearance_id[world, actor], way, speed_mps[world, actor]
     )
     rolled = lane_s_m[world, actor] / WHEEL_TURN_M
     detail = int((rolled - wp.floor(rolled)) * 8.0) & 7

@@ -44,7 +44,7 @@ def test_indicators_blink_on_their_side(side: float, yaw: float):
     lit = []
     world, state = make_world([[Actor(CAR, 9.0, -1.75, yaw, appearance=3)]] * 21, seeds=[0] * 21)
     state.indicator[:20, 1], state.tick[:20] = side, torch.arange(20)  # the last one does not indicate
-    frame, truth, _ = shoot(world, state, width=160, height=96)
+    frame, truth, _ = shoot(world, state, width=320, height=192)
     own = (truth.instance[0, 0] == 2).nonzero()[:, 1].float()
     for tick in range(20):
         bright = frame.rgb[tick, 0].float() - frame.rgb[20, 0].float()
@@ -104,6 +104,15 @@ def test_who_walks_strides_and_who_waits_stands():
     assert torch.equal(depth(0.0, 0.1), depth(0.0, 0.7))
     assert not torch.equal(depth(1.3, 0.1), depth(1.3, 0.7))
     assert not torch.equal(depth(0.0, 0.1), depth(1.3, 0.1))
+
+
+def test_knees_of_a_cyclist_turn_with_the_way_rolled_and_the_wheels_stay():
+    _, _, own, before, after = pictures(Actor(ActorKind.BICYCLE, 5.0, -1.75, 1.5708), "lane_s_m", (0.5, 1.7))
+    moved = own & ((before - after).abs() > 0.02)
+    rows, all_rows = moved.nonzero()[:, 0], own.nonzero()[:, 0]
+    tall = float(all_rows.max() - all_rows.min())
+    assert len(rows) > 30
+    assert float(rows.min() - all_rows.min()) > 0.3 * tall  # neither head nor trunk
 
 
 def test_the_upper_bits_of_appearance_repaint_the_same_body():

@@ -203,4 +203,4 @@ def test_every_actor_has_a_model_that_exists():
     known = {car_number(k, v) for k in range(len(CLASSES)) for v in range(VARIANTS)}
     assert set(model[cars]) <= known and len(set(model[cars])) > 30
     assert len(set(model[kind == 1])) >= 7 and len(set(model[kind == 2])) == 4
-    assert len(set(model[kind == 4])) == 4 and len(set(model[kind == 5])) == 4
+    assert len(set(model[kind == 4])) == 16 and len(set(model[kind == 5])) == 4
