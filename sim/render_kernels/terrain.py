@@ -15,6 +15,10 @@ ON_KERB = wp.constant(2)  # the upright face of a kerb
 ON_WALK = wp.constant(3)  # what kerbs raise
 KERBS_FADE_M = wp.constant(50.0)  # from here on kerbs get lower, to nothing in
 KERBS_END_M = wp.constant(80.0)
+EDGE_FLAG = wp.constant(1 << 22)  # of codes: an edge is near
+FAR_FLAG = wp.constant(1 << 24)
+CLASS_SHIFT = wp.constant(20)
+INSIDE_M = wp.constant(0.6)  # ground without that flag is farther from every edge
 KERB_COLUMN = wp.constant(8)  # of the style: their height
 
 
@@ -52,6 +56,19 @@ class Ground:
     mark_shape_m: wp.array(dtype=wp.vec4)  # length, width (discs: -diameter), distance along at its start, period
     mark_paint: wp.array(dtype=wp.vec4)  # dash length, kind, wear, rim
     mark_rgb: wp.array(dtype=wp.vec3)  # per kind
+
+
+@wp.func
+def code_at(
+    codes: wp.array(dtype=wp.int32), origin: wp.vec2, shape: wp.vec2i, first: wp.int32, per_m: wp.float32, p: wp.vec2
+):
+    """The cell of a point and its code; cell -1 and far land off the map."""
+    gx = (p[0] - origin[0]) * per_m
+    gy = (p[1] - origin[1]) * per_m
+    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0]) or gy >= float(shape[1]):
+        return wp.vec2i(-1, FAR_FLAG)
+    cell = first + int(gy) * shape[0] + int(gx)
+    return wp.vec2i(cell, codes[cell])
 
 
 @wp.func
@@ -233,11 +250,33 @@ def kerb_height_m(ground: Ground, scene: wp.int32, away_m: wp.float32):
 def step_at(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, depth: wp.float32):
     """What a ray meets that would meet the lower ground at `depth`: that, a walk above it, or the kerb between.
 
-    Distances change by no more than one goes, so the raster is read a second time only where that can matter.
+    Distances are read only where the cell's code does not tell, and a second time only where that can matter: they
+    change by no more than one goes.
     """
     step = Step()
     step.depth = depth
     p = eye + toward * depth
+    level = wp.sqrt(toward[0] * toward[0] + toward[1] * toward[1])
+    height = kerb_height_m(ground, scene, depth * level)
+    back = float(0.0)
+    if height > 0.0:
+        closing = -toward[2]
+        if ground.flat[scene] == 0:
+            surface = surface_at(ground, scene, p[0], p[1])
+            closing += surface[1] * toward[0] + surface[2] * toward[1]
+        back = wp.min(height / wp.max(closing, 1.0e-4), 0.9 * depth)
+    shift = back * level
+    if shift < INSIDE_M:
+        cells = ground.code_shape[scene]
+        per_m = 1.0 / ground.code_cell_m
+        here = wp.vec2(p[0], p[1])
+        code = code_at(ground.code, ground.origin[scene], cells, ground.code_first[scene], per_m, here)[1]
+        if (code & EDGE_FLAG) == 0:
+            step.part = (code >> CLASS_SHIFT) & 3
+            if step.part > ON_ROAD:
+                step.part = ON_WALK
+                step.depth = depth - back
+            return step
     distances = ground_distances(ground, scene, p[0], p[1])
     step.low_m = raised_m(distances)
     step.high_m = step.low_m
@@ -246,17 +285,7 @@ def step_at(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, dept
         step.part = ON_ROAD
     elif distances[1] > 0.0:
         step.part = ON_WALK
-    level = wp.sqrt(toward[0] * toward[0] + toward[1] * toward[1])
-    height = kerb_height_m(ground, scene, depth * level)
-    if height <= 0.0:
-        return step
-    closing = -toward[2]
-    if ground.flat[scene] == 0:
-        surface = surface_at(ground, scene, p[0], p[1])
-        closing += surface[1] * toward[0] + surface[2] * toward[1]
-    back = wp.min(height / wp.max(closing, 1.0e-4), 0.9 * depth)
-    shift = back * level
-    if step.low_m < -shift:
+    if shift <= 0.0 or step.low_m < -shift:
         return step
     step.shift_m = shift
     step.high_m = step.low_m - shift
