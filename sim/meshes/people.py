@@ -103,9 +103,9 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
         swing = math.sin(turn + shift)
         lift = max(0.0, math.cos(turn + shift))
         reach = 0.0 if stands else (0.20 if old else 0.28)
-        # Who stands rests on the right leg, the left one a little ahead; every third looks at a telephone.
-        thigh = (0.14 if side > 0.0 else -0.02) if stands else reach * swing + 0.10 * lift + 0.04
-        bend = (0.12 if side > 0.0 else 0.02) if stands else 0.10 + 0.95 * lift * (1.0 - 0.35 * swing)
+        # Who stands rests on the right leg, the left one a little ahead; some look at a telephone.
+        thigh = (0.09 if side > 0.0 else 0.0) if stands else reach * swing + 0.10 * lift + 0.04
+        bend = (0.08 if side > 0.0 else 0.03) if stands else 0.10 + 0.95 * lift * (1.0 - 0.35 * swing)
         apart = 0.07 * side if stands else -0.03 * side
         hip = np.array([0.0, side * hip_y, leg])
         knee = hip + 0.475 * leg * np.array([math.sin(thigh), apart, -math.cos(thigh)])
@@ -113,7 +113,7 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
         sole = max(-0.55, min(0.35, 0.55 * (thigh - bend) + 0.10)) if not stands else 0.0
         toe = ankle + 0.090 * h * np.array([math.cos(sole), (0.25 if stands else 0.10) * side, math.sin(sole) - 0.12])
         at |= {f"{name}_hip": hip, f"{name}_knee": knee, f"{name}_ankle": ankle, f"{name}_toe": toe}
-        phone = stands and side < 0.0 and body % 3 == 0
+        phone = stands and side < 0.0 and body % 3 == 0 and p.pack != "bag"
         up = lean + (0.10 * side + 0.25 * phone if stands else -0.95 * reach * swing)
         shoulder = np.array([0.9 * spine * math.sin(lean), side * shoulder_y, leg + 0.90 * spine * math.cos(lean)])
         elbow = shoulder + 0.175 * h * np.array([math.sin(up), 0.17 * side, -math.cos(up)])
@@ -252,10 +252,10 @@ def _hem(sculptor: Sculptor, p: Person, at: dict[str, np.ndarray], level: int) -
     low = min(k[2] for k in knees) + (0.0 if p.coat else 0.03) * h
     ahead, behind = max(k[0] for k in knees), min(k[0] for k in knees)
     middle = np.array([0.5 * (ahead + behind), 0.0, low])
-    deep = max(0.5 * (ahead - behind) + 0.050 * h, 0.075 * h)
+    deep = max(0.5 * (ahead - behind) + 0.058 * h, 0.080 * h)
     waist = pelvis + 0.32 * (at["neck"] - pelvis)
     g = h * p.girth
-    rows = [(middle, deep, 0.100 * g), (pelvis, 0.078 * g, 0.102 * g), (waist, 0.062 * g, 0.082 * g)]
+    rows = [(middle, deep, 0.100 * g), (pelvis, 0.084 * g, 0.102 * g), (waist, 0.064 * g, 0.082 * g)]
     _stack(sculptor, rows, [material] * 2, 12 if level == 0 else 8)
 
 

@@ -75,7 +75,7 @@ def _far(length: float, wheels: float, hip: _Point, neck: _Point, head: _Point, 
 
 
 def _leg_joints(turn: float, side: float) -> list[_Point]:
-    """Hip, knee and ankle of a leg whose pedal stands at an angle; the knee lies ahead of the line between the others."""
+    """Hip, knee and ankle of a leg whose pedal stands at an angle; the knee lies ahead of both."""
     hip = (-0.19, 0.96)
     ankle = (_CRANK[0] + _PEDAL_M * math.cos(turn) - 0.05, _CRANK[1] + _PEDAL_M * math.sin(turn) + 0.08)
     way = (ankle[0] - hip[0], ankle[1] - hip[1])
