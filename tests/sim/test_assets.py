@@ -12,7 +12,7 @@ from tiny_scene import BARE, TEXTURES, Actor, make_world, nobody
 from configs.schema import CameraConfig
 from sim.meshes.assets import asset_models, with_assets
 from sim.meshes.glb import LEVEL_TRIANGLES, read_glb, simplified
-from sim.meshes.library import MODELS, mesh_library
+from sim.meshes.library import LEVELS, MODELS, mesh_library
 from sim.meshes.sculpt import Mesh, blob
 from sim.rendering.camera import camera_from_config
 from sim.rendering.render import Renderer
