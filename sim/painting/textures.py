@@ -52,7 +52,7 @@ def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
     dry = np.clip(0.40 + 0.12 * patches, 0.0, 1.0)[..., None]
     lush, straw = np.array([0.27, 0.38, 0.14]), np.array([0.45, 0.44, 0.22])
     base = (lush * rng.uniform(0.9, 1.1, 3)) * (1 - dry) + straw * dry
-    return to_bytes(base * (1.0 + 0.24 * blades + 0.02 * patches)[..., None])
+    return to_bytes(base * (1.0 + 0.17 * blades + 0.02 * patches)[..., None])
 
 
 def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -203,7 +203,7 @@ def walk_at(grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: 
         stone = (hashed(int(row), int(wp.floor(d / 0.12))) - 0.5) * wp.clamp(0.1 / footprint, 0.0, 1.0)
         setts = wp.vec3(0.215, 0.205, 0.195)
         if kind == 4:
-            setts = wp.vec3(0.245, 0.175, 0.14)
+            setts = wp.vec3(0.235, 0.19, 0.165)
         return setts * (rough * (1.0 + 0.35 * stone - 0.45 * gap))
     long_m = float(1.6)
     wide_m = float(50.0)
