@@ -23,6 +23,7 @@ from sim.rendering import decals, lamplight
 from sim.rendering.clouds import clouds_of
 from sim.rendering.extras import Extras
 from sim.rendering.scenery import Scenery
+from sim.rendering.texels import linear, mip_chain, words_of
 from sim.rendering.weather import WEATHER_FLOATS, Weather
 from sim.types import (
     SEMANTIC_OF_KIND,
@@ -424,14 +425,14 @@ class Renderer:
     def _images_struct(self, textures: Textures) -> Any:  # appearance.Images
         result, parts, start = appearance.Images(), [], 0
         for name in ("facade", "grass", "asphalt", "foliage", "shops", "signs"):
-            part = _mip_chain(getattr(textures, name).cpu().numpy())
+            part = mip_chain(getattr(textures, name).cpu().numpy())
             setattr(result, f"{name}_first", start)
             setattr(result, f"{name}_log2", int(np.log2(getattr(textures, name).shape[1])))
             parts.append(part)
             start += len(part)
         sky = textures.sky.cpu().numpy()
         result.sky_first, result.sky_rows, result.sky_columns = start, sky.shape[1], sky.shape[2]
-        parts.append(_words(clouds_of(_linear(sky))).reshape(-1))
+        parts.append(words_of(clouds_of(linear(sky))).reshape(-1))
         result.variants, result.facade_variants = len(sky), len(textures.facade)
         result.shops_variants, result.signs_variants = len(textures.shops), len(textures.signs)
         result.facade_layout = self._constant(textures.openings.reshape(-1, 4), wp.vec4)
@@ -462,28 +463,6 @@ def _most_items(scenery: Scenery, reach: int) -> int:
         skyline = int(scenery.item_cell_first[start + columns * rows + 1]) - int(first[-1])
         most = max(most, int(window.max(initial=0)) + skyline)
     return most
-
-
-def _linear(image: np.ndarray) -> np.ndarray:
-    """sRGB bytes to linear values (IEC 61966-2-1)."""
-    value = image.astype(np.float32) / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def _words(linear: np.ndarray) -> np.ndarray:
-    """Linear RGB (..., 3) as one uint64 (...) with a channel in each 21 bits, as `appearance.bilinear` takes it."""
-    channel = np.rint(np.clip(linear, 0.0, 1.0) * int(appearance.TEXEL_ONE)).astype(np.uint64)
-    return channel[..., 0] | (channel[..., 1] << np.uint64(21)) | (channel[..., 2] << np.uint64(42))
-
-
-def _mip_chain(images: np.ndarray) -> np.ndarray:
-    """Images (V, S, S, 3) as texel words: variant by variant, each with all its halvings down to one texel."""
-    level, levels = _linear(images), []
-    while True:
-        levels.append(_words(level).reshape(len(images), -1))
-        if level.shape[1] == 1:
-            return np.concatenate(levels, axis=1).reshape(-1)
-        level = level.reshape(len(images), level.shape[1] // 2, 2, level.shape[2] // 2, 2, 3).mean(axis=(2, 4))
 
 
 def _film_curve() -> np.ndarray:

@@ -13,8 +13,9 @@ from sim.painting.textures import Textures, procedural_textures
 from sim.render_kernels import appearance, paving, shade, terrain
 from sim.rendering.camera import camera_from_config
 from sim.rendering.conditions import NAMES
-from sim.rendering.render import Renderer, _film_curve, _linear, _mip_chain
+from sim.rendering.render import Renderer, _film_curve
 from sim.rendering.scenery import SKYLINE
+from sim.rendering.texels import linear, mip_chain
 from sim.rendering.weather import Weather, weather_by_name
 from sim.types import ActorKind
 
@@ -308,7 +309,7 @@ def test_cost_and_picture_do_not_depend_on_what_lies_beyond_the_range():
 def test_textures_are_averaged_down_in_linear_light():
     image = np.zeros((1, 2, 2, 3), np.uint8)
     image[0, 0] = 255
-    words = _mip_chain(image)
+    words = mip_chain(image)
     assert len(words) == 5
     lane = int(appearance.TEXEL_ONE)
     assert int(words[4]) == sum(round(0.5 * lane) << shift for shift in (0, 21, 42))
@@ -319,14 +320,14 @@ def test_texels_are_mixed_bilinearly_in_every_channel():
     image[0, 2:5] = 255  # all lanes full: weights that round to more than one must not spill into the next channel
     uv = np.random.default_rng(6).uniform(-1.0, 2.0, (4000, 2)).astype(np.float32)
     found = wp.zeros(len(uv), dtype=wp.vec3, device="cpu")
-    inputs = [wp.array(_mip_chain(image), dtype=wp.uint64, device="cpu"), 3, wp.array(uv, dtype=wp.vec2, device="cpu")]
+    inputs = [wp.array(mip_chain(image), dtype=wp.uint64, device="cpu"), 3, wp.array(uv, dtype=wp.vec2, device="cpu")]
     wp.launch(sample_points, len(uv), inputs, [found], device="cpu")
     at = (uv - np.floor(uv)) * 8.0 - 0.5
     low = np.floor(at).astype(int)
     fx, fy = ((at - low)[:, axis, None] for axis in (0, 1))
-    x, y, linear = low[:, 0], low[:, 1], _linear(image[0])
-    top = linear[y % 8, x % 8] * (1 - fx) + linear[y % 8, (x + 1) % 8] * fx
-    bottom = linear[(y + 1) % 8, x % 8] * (1 - fx) + linear[(y + 1) % 8, (x + 1) % 8] * fx
+    x, y, light = low[:, 0], low[:, 1], linear(image[0])
+    top = light[y % 8, x % 8] * (1 - fx) + light[y % 8, (x + 1) % 8] * fx
+    bottom = light[(y + 1) % 8, x % 8] * (1 - fx) + light[(y + 1) % 8, (x + 1) % 8] * fx
     np.testing.assert_allclose(found.numpy(), top * (1 - fy) + bottom * fy, atol=0.008)
 
 
