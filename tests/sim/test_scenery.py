@@ -6,7 +6,10 @@ import torch
 
 from sim.meshes import street
 from sim.meshes.library import Model
+from sim.meshes.street import Street
+from sim.rendering.forecourts import pave_fronts
 from sim.rendering.ground import CELL_M, UNIT_M, rasterise_ground
+from sim.rendering.planting import Items
 from sim.rendering.roadside import plant
 from sim.rendering.scenery import build_scenery
 from sim.rendering.terrain import raise_ground
@@ -178,3 +181,16 @@ def test_a_map_without_a_road_is_refused():
         build_scenery([Straight("lawn", [StraightLane(0.0, 3.0, "none")])], 0)
     with pytest.raises(ValueError, match="at least one map"):
         build_scenery([], 0)
+
+
+def test_streets_are_paved_up_to_near_fronts_but_not_to_far_ones_nor_around_trunks():
+    ground, items = rasterise_ground(town_street().strips()), Items()
+    edge = 6.0
+    items.add(np.array([50.0, edge + 3.0 + 5.5]), 0.0, (30.0, 11.0, 10.0), Street.TOWN_HOUSE)
+    items.add(np.array([120.0, edge + 8.0 + 5.5]), 0.0, (30.0, 11.0, 10.0), Street.TOWN_HOUSE)
+    items.add(np.array([50.0, edge + 1.5]), 0.0, (4.0, 4.0, 8.0), Street.OAK)
+    paved = pave_fronts(ground, items)
+    points = np.array([[45.0, edge + 1.5], [50.0, edge + 1.5], [120.0, edge + 2.0]])
+    before, after = (np.round(g.raised_m(points), 2) > 0.0 for g in (ground, paved))
+    assert not before.any() and after.tolist() == [True, False, False]
+    np.testing.assert_array_equal(paved.road_m, ground.road_m)
