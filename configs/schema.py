@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 RoadKind = Literal["rural", "highway", "town", "crossing", "motorway", "roundabout", "urban", "hills"]
 DatasetFormat = Literal["coco", "kitti", "nuscenes", "webdataset"]
+LabelName = Literal["normals", "flow", "keypoints", "lanes", "panoptic", "signs"]
 WeatherName = Literal[
     "clear", "fog", "dusk", "cloudy", "overcast", "dawn", "low_sun", "night",
     "rain", "heavy_rain", "night_rain", "wet", "snow",
@@ -292,6 +293,9 @@ class RenderConfig(Section):
     interval_s: float = Field(default=0.5, gt=0.0, le=60.0, description="time between the frames of a scene")
     format: Annotated[tuple[DatasetFormat, ...], BeforeValidator(_listed)] = Field(
         default=("coco",), min_length=1, description="layouts to write: coco, kitti, nuscenes, webdataset"
+    )
+    labels: Annotated[tuple[LabelName, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="what the coco and webdataset layouts carry besides: normals, flow, keypoints ..."
     )
     image: Literal["png", "jpg"] = Field(default="png", description="file type of colour images; KITTI has PNG always")
     plan: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(

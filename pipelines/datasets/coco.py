@@ -19,6 +19,17 @@ from configs.schema import Experiment
 from perception.data import ANNOTATIONS, COCO_CATEGORIES
 from pipelines.datasets.frames import LabelledFrame
 from pipelines.datasets.images import encoded, write_bytes
+from pipelines.datasets.label_files import (
+    LABEL_FOLDERS,
+    PANOPTIC,
+    PANOPTIC_CATEGORIES,
+    categories_with_joints,
+    label_files,
+    lines_file,
+    numbered,
+    numbered_signs,
+    segments_row,
+)
 from pipelines.datasets.points import archive
 from pipelines.datasets.tables import part_rows, write_document
 from pipelines.runs import versions
@@ -31,12 +42,13 @@ SCANS = ("lidar", "radar")
 class CocoWriter:
     """Writes one batch of the default layout."""
 
-    RESULTS = (*FOLDERS, *SCANS, ANNOTATIONS)
+    RESULTS = (*FOLDERS, *LABEL_FOLDERS, *SCANS, ANNOTATIONS, PANOPTIC)
 
     def __init__(self, folder: Path, batch: str, experiment: Experiment) -> None:
         self._folder, self._suffix = folder, experiment.render.image
         self._images: list[Json] = []
         self._annotations: list[Json] = []
+        self._labels: dict[str, list[Json]] = {}
         for name in FOLDERS:
             (folder / name).mkdir(exist_ok=True)
 
@@ -47,21 +59,41 @@ class CocoWriter:
         for name, content in scan_files(frame).items():
             (self._folder / name).mkdir(exist_ok=True)
             write_bytes(self._folder / name / f"{frame.scan_stem}.npz", content)
+        self._add_labels(frame)
         self._images.append(frame.image | scan_names(frame) | {"world_from_ego": frame.world_from_ego.tolist()})
         self._annotations.append({"of": [entry | mask_entry(frame, entry) for entry in frame.annotations]})
 
     def close(self) -> dict[str, list[Json]]:
-        return {"images": self._images, "annotations": self._annotations}
+        return {"images": self._images, "annotations": self._annotations} | self._labels
+
+    def _add_labels(self, frame: LabelledFrame) -> None:
+        files = {f"{name}/{frame.stem}.png": content for name, content in label_files(frame).items()}
+        if frame.labels.road is not None:
+            files[f"lanes/{frame.stem}.json"] = lines_file(frame.labels)
+        for name, content in files.items():
+            (self._folder / name).parent.mkdir(exist_ok=True)
+            write_bytes(self._folder / name, content)
+        if frame.labels.panoptic is not None:
+            self._labels.setdefault("panoptic", []).append(segments_row(frame))
+        if frame.labels.signs is not None:
+            self._labels.setdefault("signs", []).append({"of": list(frame.labels.signs)})
 
     @staticmethod
     def finish(folder: Path, experiment: Experiment, parts: Sequence[Path]) -> None:
         """Join the annotations of all batches; ids count through in the order of the batches."""
+        wanted = experiment.render.labels
         head = {
             "info": {"description": "Roadloop scenes", "seed": experiment.seed, "versions": versions()},
-            "categories": COCO_CATEGORIES,
+            "categories": categories_with_joints(COCO_CATEGORIES) if "keypoints" in wanted else COCO_CATEGORIES,
         }
-        images = (row | {"id": i} for i, row in enumerate(part_rows(parts, "images"), 1))
-        write_document(folder / ANNOTATIONS, head, {"images": images, "annotations": _numbered(parts)})
+        tables = {"images": _images(parts), "annotations": _numbered(parts)}
+        if "signs" in wanted:
+            tables["signs"] = numbered_signs(parts)
+        write_document(folder / ANNOTATIONS, head, tables)
+        if "panoptic" in wanted:
+            head = {"info": head["info"], "categories": PANOPTIC_CATEGORIES}
+            tables = {"images": _images(parts), "annotations": numbered(parts, "panoptic")}
+            write_document(folder / PANOPTIC, head, tables)
 
 
 def scan_files(frame: LabelledFrame) -> dict[str, bytes]:
@@ -79,6 +111,11 @@ def scan_names(frame: LabelledFrame) -> Json:
             told[name] = f"{frame.scan_stem}.npz"
             told[f"ego_from_{name}"] = getattr(frame.scans, f"ego_from_{name}").tolist()
     return told
+
+
+def _images(parts: Sequence[Path]) -> Iterator[Json]:
+    for image_id, row in enumerate(part_rows(parts, "images"), 1):
+        yield row | {"id": image_id}
 
 
 def _numbered(parts: Sequence[Path]) -> Iterator[Json]:

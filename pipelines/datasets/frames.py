@@ -1,7 +1,7 @@
 """Labelled frames of scenes: traffic runs for a while, the classical agent drives, pictures are taken."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from agents.contract import empty_action, fill_action
 from configs.schema import Experiment
 from perception.data import coco_annotations, coco_image
 from perception.oracle import oracle_percept
+from pipelines.datasets.labels import FrameLabels, Labelling, TickLabels, rendered_labels
 from pipelines.datasets.points import Scans, scans_of
 from pipelines.worlds import Worlds, make_renderer, make_simulator, make_weather, make_worlds
 from sim.simulator import Simulator
@@ -39,6 +40,7 @@ class LabelledFrame:
     annotations: list[Json]  # COCO entries without ids
     scans: Scans | None = None  # lidar and radar of the frame, the same for all its cameras
     scan_stem: str = ""  # stem of the first camera's frame, which keeps them
+    labels: FrameLabels = field(default_factory=FrameLabels)  # those that were asked for
 
 
 def draw_frames(experiment: Experiment, scenes: list[int], seeds: list[int], cell: Json) -> Iterator[LabelledFrame]:
@@ -49,10 +51,11 @@ def draw_frames(experiment: Experiment, scenes: list[int], seeds: list[int], cel
         stage = _Stage(experiment, seeds)
         for index in range(settings.frames):
             frame, truth = stage.look()
+            labels = stage.labelling.look(truth, stage.simulator)
             for row, scene in enumerate(scenes):
                 scans = scans_of(frame, truth, row)
                 for camera in range(frame.rgb.shape[1]):
-                    yield _labelled(stage, frame, truth, scans, scene, row, camera, index, cell)
+                    yield _labelled(stage, frame, truth, labels, scans, scene, row, camera, index, cell)
             if index + 1 < settings.frames:
                 stage.run(steps)
 
@@ -72,7 +75,8 @@ class _Stage:
         self.worlds = make_worlds(experiment, seeds)
         self.simulator: Simulator = make_simulator(experiment, self.worlds)
         self._agent, self._action = ClassicalAgent(), empty_action(len(seeds), experiment.sim.actors)
-        self._renderer = make_renderer(experiment, self.worlds)
+        self._renderer = make_renderer(experiment, self.worlds, labels=rendered_labels(experiment.render.labels))
+        self.labelling = Labelling(experiment, self.worlds)
         self.run(round(experiment.render.settle_s / experiment.sim.dt_s))
 
     def run(self, ticks: int) -> None:
@@ -102,6 +106,7 @@ def _labelled(
     stage: _Stage,
     frame: SensorFrame,
     truth: GroundTruth,
+    labels: TickLabels,
     scans: Scans | None,
     scene: int,
     row: int,
@@ -123,6 +128,7 @@ def _labelled(
         **({"cell": cell} if cell else {}),
     )  # fmt: skip
     annotations = coco_annotations(frame.camera, truth.boxes_2d, truth.boxes_3d, row, 0, 0, camera)
+    labels.complete(annotations, row, camera)
     if scans is not None:
         pose = frame.camera.ego_from_camera[camera].double().numpy()
         for entry in annotations:
@@ -142,4 +148,5 @@ def _labelled(
         annotations=annotations,
         scans=scans,
         scan_stem=scan_stem,
+        labels=labels.of(row, camera),
     )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from configs.schema import Experiment
 from pipelines.datasets.frames import LabelledFrame
 from pipelines.datasets.images import encode, write_bytes
+from pipelines.datasets.labels import FrameLabels
 from pipelines.datasets.points import pcd_bin, radar_pcd
 from pipelines.datasets.tables import part_rows, write_array
 from sim.types import ActorKind
@@ -311,4 +312,6 @@ def _without_images(frame: LabelledFrame) -> LabelledFrame:
     scans = frame.scans
     if scans is not None:  # only that there are any
         scans = replace(scans, lidar=None if scans.lidar is None else {}, radar=None if scans.radar is None else {})
-    return replace(frame, rgb=bytes_, semantic=bytes_, instance=words, depth_m=floats, scans=scans)
+    return replace(
+        frame, rgb=bytes_, semantic=bytes_, instance=words, depth_m=floats, scans=scans, labels=FrameLabels()
+    )
