@@ -6,7 +6,7 @@ Where a lidar or radar is configured also lidar/ and radar/, one archive per tim
 Annotations carry their mask as compressed run lengths, as pycocotools reads them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class CocoWriter:
             "info": {"description": "Roadloop scenes", "seed": experiment.seed, "versions": versions()},
             "categories": categories_with_joints(COCO_CATEGORIES) if "keypoints" in wanted else COCO_CATEGORIES,
         }
-        tables = {"images": _images(parts), "annotations": _numbered(parts)}
+        tables: dict[str, Iterable[Json]] = {"images": _images(parts), "annotations": _numbered(parts)}
         if "signs" in wanted:
             tables["signs"] = numbered_signs(parts)
         write_document(folder / ANNOTATIONS, head, tables)

@@ -27,7 +27,7 @@ RENDER = {"scenes": SCENES, "batch": 3, "settle_s": 2.0, "frames": FRAMES, "inte
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labels")
     tree = TREE | {"render": RENDER | {"format": ["coco", "webdataset", "kitti", "nuscenes"]}}
-    render_scenes(Experiment.model_validate(tree), folder, lambda done, total: None)
+    render_scenes(Experiment.model_validate(tree), folder, lambda done, total, **figures: None)
     return folder
 
 
