@@ -64,7 +64,7 @@ class Stage:
         self._refresh(torch.zeros(runs))
 
     def step(self, action: Action | None) -> None:
-        """Let the player advance by a tick with the ego's command, column 0 of `action` (B, N), or by the file alone."""
+        """Let the player advance by a tick with the ego's command, column 0 of `action` (B, N), or by the file."""
         before = self.state.yaw_world_rad[:, 0].clone()
         if action is None:
             self.player.step()

@@ -164,8 +164,10 @@ def test_loaders_of_folders_and_shards_give_the_same_frames(dataset):
 
 
 def test_shards_hold_every_frame_once(dataset):
-    names = [name for path in (dataset / "shards").glob("*.tar") for name in tarfile.open(path).getnames()]
-    counts = Counter(name.partition(".")[0] for name in names)
+    counts: Counter[str] = Counter()
+    for path in (dataset / "shards").glob("*.tar"):
+        with tarfile.open(path) as tar:
+            counts.update(name.partition(".")[0] for name in tar.getnames())
     assert len(counts) == SCENES * FRAMES
     assert set(counts.values()) == {5}
     index = json.loads((dataset / "shards/index.json").read_text())
