@@ -1,4 +1,4 @@
-"""Paintings of house fronts: walls with windows of several styles, and ground floors with shops.
+"""Paintings of house fronts: walls with windows of several styles.
 
 A front shows 4 storeys of 4 windows, each in a cell of 3 m by 3 m. The renderer needs to know where in its cell an
 opening is, so that the panes can lie deeper than the wall: each style has one opening for all its cells.
@@ -44,7 +44,7 @@ STYLES = (
 )  # fmt: skip
 
 
-def _fill(image: np.ndarray, box: tuple[float, float, float, float], rgb: np.ndarray | Rgb) -> None:
+def fill(image: np.ndarray, box: tuple[float, float, float, float], rgb: np.ndarray | Rgb) -> None:
     """Fill (left, top, right, bottom), shares of the image, in place."""
     height, width = image.shape[:2]
     rows = slice(max(round(box[1] * height), 0), max(round(box[3] * height), 0))
@@ -57,34 +57,34 @@ def _window(rng: np.random.Generator, cell: np.ndarray, style: Style) -> None:
     wide, high = right - left, bottom - top
     if style.surround:
         s = style.surround
-        _fill(cell, (left - s, top - 1.3 * s, right + s, bottom + s), np.minimum(np.array(style.wall) * 1.14, 0.95))
+        fill(cell, (left - s, top - 1.3 * s, right + s, bottom + s), np.minimum(np.array(style.wall) * 1.14, 0.95))
     if style.shutters:
         for x in (left - 0.13, right + 0.02):
-            _fill(cell, (x, top, x + 0.11, bottom), (0.24, 0.34, 0.28))
-    _fill(cell, (left - 0.03, bottom, right + 0.03, bottom + 0.035), (0.74, 0.72, 0.68))
+            fill(cell, (x, top, x + 0.11, bottom), (0.24, 0.34, 0.28))
+    fill(cell, (left - 0.03, bottom, right + 0.03, bottom + 0.035), (0.74, 0.72, 0.68))
     glass = np.array([0.17, 0.20, 0.24]) * rng.uniform(0.5, 1.3)
     steps = np.linspace(0.0, 1.0, 9)
     for a, b in pairwise(steps):
-        _fill(cell, (left, top + a * high, right, top + b * high), glass * (1.55 - 0.85 * a))
+        fill(cell, (left, top + a * high, right, top + b * high), glass * (1.55 - 0.85 * a))
     look = rng.random()
     if look < 0.30:  # curtains to both sides
         for x in (left, right - 0.24 * wide):
-            _fill(cell, (x, top, x + 0.24 * wide, bottom), np.array([0.62, 0.60, 0.55]) * rng.uniform(0.7, 1.1))
+            fill(cell, (x, top, x + 0.24 * wide, bottom), np.array([0.62, 0.60, 0.55]) * rng.uniform(0.7, 1.1))
     elif look < 0.50:  # a blind, part of the way down
-        _fill(
+        fill(
             cell,
             (left, top, right, top + high * rng.uniform(0.2, 0.95)),
             np.array([0.64, 0.63, 0.60]) * rng.uniform(0.7, 1.1),
         )
     elif look < 0.62:  # net curtains over the lower half
-        _fill(cell, (left, top + 0.5 * high, right, bottom), np.array([0.50, 0.50, 0.49]))
+        fill(cell, (left, top + 0.5 * high, right, bottom), np.array([0.50, 0.50, 0.49]))
     edge = 0.022
     for k in range(style.panes[0] + 1):
         x = left + wide * k / style.panes[0]
-        _fill(cell, (max(x - edge, left), top, min(x + edge, right), bottom), style.frame)
+        fill(cell, (max(x - edge, left), top, min(x + edge, right), bottom), style.frame)
     for k in range(style.panes[1] + 1):
         y = top + high * k / style.panes[1]
-        _fill(cell, (left, max(y - edge, top), right, min(y + edge, bottom)), style.frame)
+        fill(cell, (left, max(y - edge, top), right, min(y + edge, bottom)), style.frame)
 
 
 def paint_front(rng: np.random.Generator, size: int, number: int) -> np.ndarray:
@@ -100,15 +100,15 @@ def paint_front(rng: np.random.Generator, size: int, number: int) -> np.ndarray:
     side = size // 4
     for floor in range(4):
         if style.panels:
-            _fill(image, (0.0, floor / 4, 1.0, floor / 4 + 1.2 / size), wall * 0.7)
+            fill(image, (0.0, floor / 4, 1.0, floor / 4 + 1.2 / size), wall * 0.7)
         for bay in range(4):
             cell = image[floor * side : (floor + 1) * side, bay * side : (bay + 1) * side]
             if style.panels:
-                _fill(cell, (0.0, 0.0, 1.2 / side, 1.0), wall * 0.7)
+                fill(cell, (0.0, 0.0, 1.2 / side, 1.0), wall * 0.7)
             _window(rng, cell, style)
             # Rain has washed dirt from the sill down the wall.
             for x in (style.left, style.right):
-                _fill(cell, (x - 0.012, 1.0 - style.low + 0.035, x + 0.012, 1.0 - style.low + 0.16), wall * 0.9)
+                fill(cell, (x - 0.012, 1.0 - style.low + 0.035, x + 0.012, 1.0 - style.low + 0.16), wall * 0.9)
     return to_bytes(image)
 
 
@@ -116,41 +116,3 @@ def openings(count: int) -> np.ndarray:
     """Where the windows of the first `count` fronts are in their cells: (count, 1, 1, 4) left, low, right, high."""
     rows = [(s.left, s.low, s.right, s.high) for s in (STYLES[k % len(STYLES)] for k in range(count))]
     return np.array(rows, np.float32).reshape(count, 1, 1, 4)
-
-
-def _goods(rng: np.random.Generator, image: np.ndarray, left: float, right: float) -> None:
-    """What a shop window shows: a dim room, shelves and things of many colours."""
-    _fill(image, (left, 0.24, right, 0.86), (0.12, 0.12, 0.125))
-    _fill(image, (left, 0.24, right, 0.42), (0.22, 0.215, 0.20))
-    for shelf in (0.52, 0.66, 0.80):
-        x = left + 0.006
-        while x < right - 0.02:
-            wide, high = rng.uniform(0.006, 0.02), rng.uniform(0.03, 0.11)
-            if rng.random() < 0.7:
-                _fill(
-                    image,
-                    (x, shelf - high, min(x + wide, right), shelf),
-                    0.5 * rng.uniform(0.1, 0.7) + 0.5 * rng.uniform(0.08, 0.6, 3),
-                )
-            x += wide + rng.uniform(0.0, 0.014)
-        _fill(image, (left, shelf, right, shelf + 0.012), (0.34, 0.32, 0.29))
-
-
-def paint_shops(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Three shops side by side, 12 m wide and 4 m high, (size, size, 3) uint8."""
-    image = np.ones((size, size, 3)) * (0.46, 0.44, 0.41)
-    image *= (1.0 + 0.04 * tiling_noise(rng, size, size, 1.0))[..., None]
-    for k in range(3):
-        left, right = k / 3 + 0.014, (k + 1) / 3 - 0.014
-        frame = np.array([(0.16, 0.17, 0.18), (0.55, 0.54, 0.50), (0.22, 0.12, 0.08)][int(rng.integers(3))])
-        door = rng.choice([left + 0.02, right - 0.09])
-        _fill(image, (left, 0.21, right, 0.90), frame)
-        _goods(rng, image, left + 0.006, right - 0.006)
-        for x in np.linspace(left, right, 4):
-            _fill(image, (x - 0.004, 0.22, x + 0.004, 0.88), frame)
-        _fill(image, (left, 0.32, right, 0.335), frame)
-        _fill(image, (door - 0.006, 0.3, door + 0.082, 1.0), frame)
-        _fill(image, (door, 0.33, door + 0.076, 0.985), (0.13, 0.14, 0.15))
-        _fill(image, (door + 0.062, 0.6, door + 0.068, 0.74), (0.6, 0.6, 0.58))
-        _fill(image, (left, 0.88, right, 0.91), np.array([0.36, 0.35, 0.33]))
-    return to_bytes(image)

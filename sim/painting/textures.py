@@ -10,14 +10,16 @@ import cv2
 import numpy as np
 import torch
 
-from sim.painting.facades import STYLES, openings, paint_front, paint_shops
+from sim.painting.facades import STYLES, openings, paint_front
 from sim.painting.noise import tiling_noise, to_bytes
+from sim.painting.shops import paint_shops
 from sim.painting.signs import sign_faces
 
 FACADE_TILE_M = 12.0  # a facade texture shows 4 storeys of 4 windows, each 3 m x 3 m
 GRASS_TILE_M = 3.0
 ASPHALT_TILE_M = 4.0
 FOLIAGE_TILE_M = 2.5
+SHOPS = 6  # paintings of three shop fronts each
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Textures:
     asphalt: torch.Tensor  # (V, S, S, 3) ASPHALT_TILE_M
     foliage: torch.Tensor  # (V, S, S, 3) FOLIAGE_TILE_M
     sky: torch.Tensor  # (V, Hs, Ws, 3) row 0 at the zenith, last row at the horizon; columns are azimuth, full circle
-    shops: torch.Tensor = field(default_factory=lambda: _shops(3, 0, 256))  # (V, S, S, 3) 12 m wide and 4 m high
+    shops: torch.Tensor = field(default_factory=lambda: _shops(SHOPS, 0, 256))  # (V, S, S, 3) 12 m wide and 4 m high
     signs: torch.Tensor = field(default_factory=lambda: torch.from_numpy(sign_faces()))  # (faces, S, S, 3)
     # (V, 1, 1, 4) where the window is in each cell of a facade: left, low, right, high; zero where that is unknown
     openings: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 1, 1, 4))
@@ -126,7 +128,7 @@ def procedural_textures(variants: int, seed: int, size: int = 128, sky_size: tup
         asphalt=paint(_asphalt, 2, size),
         foliage=paint(_foliage, 3, size),
         sky=paint(_sky, 4, *sky_size),
-        shops=_shops(3, seed, 2 * size),
+        shops=_shops(SHOPS, seed, 2 * size),
         openings=torch.from_numpy(openings(len(STYLES))),
     )
 

@@ -346,7 +346,7 @@ def roadside_look(
         first = images.shops_first
         log2 = images.shops_log2
         picture = tint % images.shops_variants
-        u = along / FACADE_M + 0.25 * float(tint % 4)
+        u = along / FACADE_M + float(tint % 3) / 3.0
         v = -height / SHOP_M
         tile_m = 8.0
     elif material == 50:

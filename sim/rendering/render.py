@@ -22,6 +22,7 @@ from sim.render_kernels import appearance, labels, raster, shade, terrain, view
 from sim.rendering import decals, lamplight
 from sim.rendering.clouds import clouds_of
 from sim.rendering.extras import Extras
+from sim.rendering.film import film_curve
 from sim.rendering.scenery import Scenery
 from sim.rendering.texels import linear, mip_chain, words_of
 from sim.rendering.weather import WEATHER_FLOATS, Weather
@@ -437,7 +438,7 @@ class Renderer:
         result.shops_variants, result.signs_variants = len(textures.shops), len(textures.signs)
         result.facade_layout = self._constant(textures.openings.reshape(-1, 4), wp.vec4)
         result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
-        result.curve = self._constant(_film_curve())
+        result.curve = self._constant(film_curve())
         return result
 
 
@@ -463,12 +464,3 @@ def _most_items(scenery: Scenery, reach: int) -> int:
         skyline = int(scenery.item_cell_first[start + columns * rows + 1]) - int(first[-1])
         most = max(most, int(window.max(initial=0)) + skyline)
     return most
-
-
-def _film_curve() -> np.ndarray:
-    """sRGB bytes of light after a filmic curve (Narkowicz's fit of ACES), in the middle of each step of the table."""
-    steps = (np.arange(int(shade.CURVE_STEPS)) + int(shade.CURVE_START)) << int(shade.CURVE_SHIFT)
-    x = (steps + (1 << (int(shade.CURVE_SHIFT) - 1))).astype(np.int32).view(np.float32).astype(np.float64)
-    value = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-    encoded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255.0).astype(np.uint8)

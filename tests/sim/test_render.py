@@ -13,7 +13,8 @@ from sim.painting.textures import Textures, procedural_textures
 from sim.render_kernels import appearance, paving, shade, terrain
 from sim.rendering.camera import camera_from_config
 from sim.rendering.conditions import NAMES
-from sim.rendering.render import Renderer, _film_curve
+from sim.rendering.film import film_curve
+from sim.rendering.render import Renderer
 from sim.rendering.scenery import SKYLINE
 from sim.rendering.texels import linear, mip_chain
 from sim.rendering.weather import Weather, weather_by_name
@@ -111,14 +112,19 @@ def test_calls_overwrite_their_output_and_repeat_exactly():
     assert torch.equal(again.rgb, first) and torch.equal(truth.depth_m, depth)
 
 
+def filmed(x: np.ndarray) -> np.ndarray:
+    """sRGB shares of light: a toe at 0.012, then Reinhard's curve that is white at an exposed light of 3."""
+    y = 1.7 * x / (1.0 + 0.012 / np.maximum(x, 1e-9))
+    y = np.clip((y + y * y / 9.0) / (1.0 + y), 0.0, 1.0)
+    return np.where(y <= 0.0031308, 12.92 * y, 1.055 * np.maximum(y, 0.0031308) ** (1 / 2.4) - 0.055)
+
+
 def developed(rgb: np.ndarray, weather: Weather) -> np.ndarray:
     """Bytes (..., 3) of scene light: veil, exposure, film."""
     x = (rgb + weather.veil_rgb[0].numpy()) * float(weather.exposure[0])
     grey = (x @ np.array([0.2126, 0.7152, 0.0722]))[..., None]
     x = grey + (x - grey) * 0.88
-    x = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 0.0031308) ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255.0).astype(np.uint8)
+    return np.rint(filmed(x) * 255.0).astype(np.uint8)
 
 
 def test_the_colour_of_flat_grass_follows_the_light_equation():
@@ -366,12 +372,11 @@ def test_sizes_that_do_not_fit_are_refused():
 
 
 def test_the_table_from_light_to_bytes_is_the_filmic_curve():
-    curve = _film_curve()
+    curve = film_curve()
     assert len(curve) == int(shade.CURVE_STEPS) and curve[0] == 0 and curve[-1] == 255
     assert (np.diff(curve.astype(int)) >= 0).all()
     x = np.random.default_rng(0).uniform(0.001, 12.0, 3000).astype(np.float32)
-    film = np.clip((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
-    want = 255.0 * np.where(film <= 0.0031308, 12.92 * film, 1.055 * film ** (1 / 2.4) - 0.055)
+    want = 255.0 * filmed(x.astype(np.float64))
     shown = wp.zeros(len(x), dtype=wp.uint8, device="cpu")
     wp.launch(show_light, len(x), [wp.array(curve, device="cpu"), wp.array(x, device="cpu")], [shown], device="cpu")
     assert np.abs(shown.numpy() - want).max() < 1.0
