@@ -2,24 +2,24 @@
 
 A scene is a function of the configuration and its seed. Scenes are drawn in batches; each batch writes its files and
 leaves its rows of the dataset's tables in a part file, so an interrupted job goes on with the next missing batch.
-Only one batch a worker is in memory, and one part file where the tables are joined.
+Only one batch a worker is in memory, and one part file where the tables are joined; memory.csv tells what the driver
+and the workers held after each batch. Batches of one map go to one worker, which makes the map once.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from configs.schema import Experiment
 from pipelines.datasets.contact import shown_scenes, thumbnails
 from pipelines.datasets.frames import draw_frames
-from pipelines.datasets.page import write_pages
 from pipelines.datasets.plan import Batch, plan_batches
 from pipelines.datasets.summary import Summary
 from pipelines.datasets.writers import WRITERS, finish, results
 from pipelines.fanout import fan_out_to_files
+from pipelines.memory import MEMORY, log_memory
 from pipelines.progress import Report, progress
 from pipelines.runs import claim, default_folder, remove_leftovers, run_folder
-from pipelines.worlds import check_inputs
+from pipelines.worlds import check_inputs, map_key
 
 PARTS = ".parts"  # rows of finished batches, until all are joined; they stay, so that the job can be extended
 
@@ -40,18 +40,30 @@ def render(experiment: Experiment, out: Path | None) -> None:
 def render_scenes(experiment: Experiment, folder: Path, report: Report, batches: list[Batch] | None = None) -> Summary:
     """Render what is missing in `folder`, join the tables and write the pages; what the dataset holds."""
     formats = experiment.render.format
-    claim(experiment, folder, results(formats))
+    claim(experiment, folder, (*results(formats), MEMORY))
     batches = plan_batches(experiment) if batches is None else batches
     tasks = {f"{index:06d}": (batch, f"{index:06d}", str(folder)) for index, batch in enumerate(batches)}
     total = sum(len(batch.scenes) for batch in batches) * experiment.render.frames
     per_batch = experiment.render.batch * experiment.render.frames
-    done: Callable[[int], None] = lambda count: report(min(count * per_batch, total), total)  # noqa: E731
-    parts = fan_out_to_files(render_batch, tasks, folder / PARTS, experiment.workers, done)
+
+    def done(count: int) -> None:
+        report(min(count * per_batch, total), total)
+        log_memory(folder, "driver")
+
+    parts = fan_out_to_files(render_batch, tasks, folder / PARTS, experiment.workers, done, _maps_of)
     remove_leftovers(folder)
     finish(formats, folder, experiment, parts)
     summary = Summary.joined(parts)
+    from pipelines.datasets.page import write_pages  # what draws pages is of no use to workers
+
     write_pages(folder, experiment, summary, parts)
     return summary
+
+
+def _maps_of(task: tuple[Batch, str, str]) -> tuple[tuple[str, int], ...]:
+    """The maps that a batch needs; batches that need the same go to the same worker."""
+    batch = task[0]
+    return tuple(sorted({map_key(batch.experiment, seed) for seed in batch.seeds}))
 
 
 def render_batch(task: tuple[Batch, str, str]) -> dict[str, Any]:
@@ -70,4 +82,5 @@ def render_batch(task: tuple[Batch, str, str]) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for writer in writers:
         tables |= writer.close()
+    log_memory(Path(folder), "worker")
     return tables | {"summary": summary.row(), "thumbnails": small}

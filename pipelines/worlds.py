@@ -6,6 +6,7 @@ A world is a function of the configuration and its own seed, never of the worlds
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -88,18 +89,25 @@ def check_inputs(experiment: Experiment) -> None:
 def batches_by_map(experiment: Experiment, first_seed: int, count: int, size: int) -> list[list[int]]:
     """Numbers 0..count-1 of the worlds `first_seed` + number, in batches of `size` that share maps where they can.
 
-    Compiling a map and planting its scenery costs more than drawing a frame of it.
+    Compiling a map and planting its scenery costs more than drawing a frame of it: maps with half a batch and more have
+    batches of their own, of sizes that differ by one at most; what others have goes together.
     """
-    numbers = sorted(range(count), key=lambda number: (map_key(experiment, first_seed + number), number))
-    batches: list[list[int]] = [[]]
-    for number in numbers:
-        key = map_key(experiment, first_seed + number)
-        other = batches[-1] and key != map_key(experiment, first_seed + batches[-1][-1])
-        # A batch that is half full ends with its map; smaller ones take in the next.
-        if len(batches[-1]) == size or (other and 2 * len(batches[-1]) >= size):
-            batches.append([])
-        batches[-1].append(number)
-    return batches
+    of_map: dict[tuple[str, int], list[int]] = {}
+    for number in range(count):
+        of_map.setdefault(map_key(experiment, first_seed + number), []).append(number)
+    batches: list[list[int]] = []
+    small: list[int] = []
+    for _, numbers in sorted(of_map.items()):
+        if 2 * len(numbers) >= size:
+            pieces = -(-len(numbers) // size)
+            edges = [len(numbers) * piece // pieces for piece in range(pieces + 1)]
+            batches += [numbers[start:end] for start, end in pairwise(edges)]
+            continue
+        if len(small) + len(numbers) > size:
+            batches.append(small)
+            small = []
+        small = small + numbers
+    return [*batches, small] if small else batches
 
 
 def weather_of_seed(experiment: Experiment, seed: int) -> WeatherName:
@@ -125,9 +133,19 @@ def forecast_of_seed(experiment: Experiment, seed: int) -> Forecast:
 def make_simulator(experiment: Experiment, worlds: Worlds, device: str = "cpu") -> Simulator:
     """The batch, spawned; wet and snowy roads grip less than `sim.road_friction` says of dry ones."""
     simulator = Simulator(worlds.maps.lanes, experiment.sim, worlds.seeds, worlds.map_index, device)
-    grip = [forecast.at(0.0).friction() / DRY_FRICTION for forecast in worlds.forecasts]
-    simulator.world.friction *= torch.tensor(grip, device=device)
+    _grip(simulator, experiment, worlds)
     return simulator
+
+
+def restart(simulator: Simulator, experiment: Experiment, worlds: Worlds) -> None:
+    """Spawn other worlds on the same maps in a simulator, the same bits as in one that `make_simulator` makes."""
+    simulator.reset(torch.ones(simulator.worlds, dtype=torch.bool), worlds.seeds, worlds.map_index)
+    _grip(simulator, experiment, worlds)
+
+
+def _grip(simulator: Simulator, experiment: Experiment, worlds: Worlds) -> None:
+    grip = [forecast.at(0.0).friction() / DRY_FRICTION for forecast in worlds.forecasts]
+    simulator.world.friction.copy_(experiment.sim.road_friction * torch.tensor(grip))
 
 
 def make_renderer(

@@ -15,7 +15,7 @@ from perception.data import coco_annotations, coco_image
 from perception.oracle import oracle_percept
 from pipelines.datasets.labels import FrameLabels, Labelling, TickLabels, rendered_labels
 from pipelines.datasets.points import Scans, scans_of
-from pipelines.worlds import Worlds, make_renderer, make_simulator, make_weather, make_worlds
+from pipelines.worlds import Worlds, make_renderer, make_simulator, make_weather, make_worlds, restart
 from sim.simulator import Simulator
 from sim.types import GroundTruth, SensorFrame
 
@@ -48,7 +48,7 @@ def draw_frames(experiment: Experiment, scenes: list[int], seeds: list[int], cel
     settings = experiment.render
     steps = max(round(settings.interval_s / experiment.sim.dt_s), 1)
     with torch.inference_mode():
-        stage = _Stage(experiment, seeds)
+        stage = _stage(experiment, seeds)
         for index in range(settings.frames):
             frame, truth = stage.look()
             labels = stage.labelling.look(truth, stage.simulator)
@@ -63,20 +63,45 @@ def draw_frames(experiment: Experiment, scenes: list[int], seeds: list[int], cel
 @torch.inference_mode()
 def draw_scenes(experiment: Experiment, seeds: list[int]) -> tuple[SensorFrame, GroundTruth, Worlds]:
     """The first frame of each seed's world, with the worlds they show."""
-    stage = _Stage(experiment, seeds)
+    stage = _Stage(experiment, make_worlds(experiment, seeds))
     return *stage.look(), stage.worlds
+
+
+_STAGES: list["_Stage"] = []  # the last one of this process: batches that share maps share buffers and recordings too
+
+
+def _stage(experiment: Experiment, seeds: list[int]) -> "_Stage":
+    """A stage on which these seeds begin: the last batch's if it fits, with the same bits as a new one."""
+    worlds = make_worlds(experiment, seeds)
+    if _STAGES and _STAGES[0].fits(experiment, worlds):
+        _STAGES[0].begin(experiment, worlds)
+    else:
+        _STAGES.clear()  # before the next one takes its memory
+        _STAGES.append(_Stage(experiment, worlds))
+    return _STAGES[0]
 
 
 class _Stage:
     """A batch of worlds in which the classical agent drives, so that the ego stands where cars stand."""
 
-    def __init__(self, experiment: Experiment, seeds: list[int]) -> None:
-        self.experiment = experiment
-        self.worlds = make_worlds(experiment, seeds)
-        self.simulator: Simulator = make_simulator(experiment, self.worlds)
-        self._agent, self._action = ClassicalAgent(), empty_action(len(seeds), experiment.sim.actors)
-        self._renderer = make_renderer(experiment, self.worlds, labels=rendered_labels(experiment.render.labels))
-        self.labelling = Labelling(experiment, self.worlds)
+    def __init__(self, experiment: Experiment, worlds: Worlds) -> None:
+        self.experiment, self.worlds = experiment, worlds
+        self.simulator: Simulator = make_simulator(experiment, worlds)
+        self._agent, self._action = ClassicalAgent(), empty_action(len(worlds.seeds), experiment.sim.actors)
+        self._renderer = make_renderer(experiment, worlds, labels=rendered_labels(experiment.render.labels))
+        self.labelling = Labelling(experiment, worlds)
+        self.run(round(experiment.render.settle_s / experiment.sim.dt_s))
+
+    def fits(self, experiment: Experiment, worlds: Worlds) -> bool:
+        """Whether other worlds need the same buffers: settings that differ in seed, weather and counts alone do."""
+        same = worlds.maps is self.worlds.maps and len(worlds.seeds) == len(self.worlds.seeds)
+        return same and _lasting(experiment) == _lasting(self.experiment)
+
+    def begin(self, experiment: Experiment, worlds: Worlds) -> None:
+        """Other worlds on the same maps, from their start."""
+        self.experiment, self.worlds = experiment, worlds
+        restart(self.simulator, experiment, worlds)
+        self._renderer.forget()
         self.run(round(experiment.render.settle_s / experiment.sim.dt_s))
 
     def run(self, ticks: int) -> None:
@@ -100,6 +125,12 @@ class _Stage:
         pose[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
         pose[:3, 3] = (*state.xy_world_m[row, 0].tolist(), float(state.z_world_m[row, 0]))
         return pose
+
+
+def _lasting(experiment: Experiment) -> Experiment:
+    """The settings less those that a batch may change on the same stage."""
+    render = experiment.render.model_copy(update={"plan": {}, "scenes": 1, "batch": 1})
+    return experiment.model_copy(update={"weather": "clear", "seed": 0, "workers": 0, "render": render})
 
 
 def _labelled(

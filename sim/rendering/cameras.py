@@ -48,6 +48,10 @@ class Cameras:
         self._lidar = Lidar(self._renderer, lidar) if lidar else None
         self._radar = Radar(self._renderer, radar) if radar else None
 
+    def forget(self) -> None:
+        """Begin anew: the next image has none before it."""
+        self._renderer.forget()
+
     def render(
         self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
     ) -> tuple[SensorFrame, GroundTruth]:

@@ -45,6 +45,10 @@ class Extras:
         self._before.size_m = wp.zeros((worlds, actors), dtype=wp.vec3, device=device)
         self._before.model = wp.full((worlds, actors), -1, dtype=wp.int32, device=device)
 
+    def forget(self) -> None:
+        """The next image is the first."""
+        self._before.tick.fill_(-1)
+
     def labels(self) -> ExtraLabels:
         """Views of the outputs, those asked for; the next image overwrites them."""
         has_flow = "flow" in self._labels

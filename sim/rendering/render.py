@@ -117,6 +117,11 @@ class Renderer:
         truth = GroundTruth(self._depth_m, self._semantic, self._instance, self._boxes_2d, boxes_3d, extra)
         return frame, truth
 
+    def forget(self) -> None:
+        """Begin anew: the next image has none before it, and so no flow."""
+        if self._extras:
+            self._extras.forget()
+
     def seconds(
         self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
     ) -> dict[str, float]:
