@@ -22,7 +22,7 @@ import numpy as np
 from sim.meshes import houses, people, plants, roadside, street, two_wheelers, vehicles
 from sim.meshes.looks import glyph_table, look_table
 from sim.meshes.people import POSES
-from sim.meshes.sculpt import Mesh, corner_normals, smoothing
+from sim.meshes.sculpt import Material, Mesh, corner_normals, smoothing
 from sim.types import Semantic
 
 LEVELS = 3
@@ -166,6 +166,9 @@ def triangle_tables(mesh: Mesh, foot: np.ndarray, extent: np.ndarray) -> dict[st
     corner = (mesh.corners_m - foot) / extent
     normal = corner_normals(mesh.corners_m, smoothing(mesh.material)) * extent
     anchor = np.zeros((len(mesh.material), 3)) if mesh.anchor_m is None else mesh.anchor_m
+    # Leaves of a clump answer light together, as the clump's round outside does, however each of them is turned.
+    clump = (mesh.material == Material.FOLIAGE) & np.any(anchor != 0.0, axis=1)
+    normal[clump] = (mesh.corners_m[clump] - anchor[clump, None]) * extent
     plane, bend, base = _fields(corner, normal)
     tables = {"corner": corner, "normal": normal, "plane": plane, "bend": bend, "base": base}
     tables["anchor"] = (anchor - foot) / extent

@@ -4,46 +4,75 @@ import numpy as np
 
 from sim.meshes.sculpt import Material, Mesh, Sculptor, blob
 
-_GAPS = 0.05  # share of a crown's faces that are left out; as back faces are not drawn one sees through them
+Point = tuple[float, float, float]
 
 
 def _leaves(
     sculptor: Sculptor,
     rng: np.random.Generator,
-    center: tuple[float, float, float],
-    radius: tuple[float, float, float],
+    center: Point,
+    radius: Point,
     level: int,
     spikes: float = 0.16,
-    gaps: float = _GAPS,
-    material: Material = Material.FOLIAGE,
+    sprays: int = 0,
+    gaps: float = 0.0,
 ) -> None:
-    """A lump of leaves: an ellipsoid with a few broad bulges, ragged at the scale of its faces."""
+    """A clump of leaves: an ellipsoid with a few broad bulges, ragged at the scale of its faces, `sprays` about it.
+
+    Its normals point away from below its middle: the light rolls off towards its underside.
+    """
     corners = blob((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), level, spikes, rng)
     waves, phase = rng.normal(0.0, 2.6, (4, 3)), rng.uniform(0.0, 2.0 * np.pi, 4)
     unit = corners / np.linalg.norm(corners, axis=-1, keepdims=True)
-    corners = corners * (1.0 + 0.055 * np.sin(unit @ waves.T + phase).sum(axis=-1))[..., None]
-    kept = rng.random(len(corners)) >= (gaps if level > 1 else 0.0)
-    sculptor.add(corners[kept] * np.array(radius) + np.array(center), material)
-    if level > 1:
-        _fringe(sculptor, rng, center, radius, 90, material)
+    corners = corners * (1.0 + 0.06 * np.sin(unit @ waves.T + phase).sum(axis=-1))[..., None]
+    corners = corners[rng.random(len(corners)) >= gaps]
+    anchor = np.array(center) - (0.0, 0.0, 0.25 * radius[2])
+    sculptor.add(corners * np.array(radius) + np.array(center), Material.FOLIAGE, anchor)
+    if sprays:
+        _fringe(sculptor, rng, center, radius, sprays)
 
 
-def _fringe(
-    sculptor: Sculptor,
-    rng: np.random.Generator,
-    center: tuple[float, float, float],
-    radius: tuple[float, float, float],
-    count: int,
-    material: Material,
-) -> None:
-    """Sprays of leaves that stand out of a crown's surface, seen from both sides: they break up its outline."""
+def _fringe(sculptor: Sculptor, rng: np.random.Generator, center: Point, radius: Point, count: int) -> None:
+    """Sprays of leaves that stand out of a clump, each seen from one side: they break up its outline.
+
+    Each answers light a little differently from the clump.
+    """
     toward = rng.normal(size=(count, 3))
     toward /= np.linalg.norm(toward, axis=1, keepdims=True)
-    foot = toward * rng.uniform(0.86, 1.02, (count, 1))
-    size = rng.uniform(0.10, 0.22, (count, 1, 1))
-    spray = foot[:, None] + size * rng.normal(0.0, 0.75, (count, 3, 3)) + 0.35 * size * toward[:, None]
+    size = rng.uniform(0.2, 0.4, (count, 1, 1))
+    spray = (toward * rng.uniform(0.8, 1.0, (count, 1)))[:, None] + size * rng.uniform(-1.0, 1.0, (count, 3, 3))
     spray = spray * np.array(radius) + np.array(center)
-    sculptor.add(np.concatenate([spray, spray[:, ::-1]]), material)
+    anchor = np.array(center) + np.array(radius) * rng.normal(0.0, 0.3, (count, 3))
+    sculptor.add(spray, Material.FOLIAGE, anchor)
+
+
+def _crown(
+    sculptor: Sculptor,
+    rng: np.random.Generator,
+    center: Point,
+    radius: Point,
+    level: int,
+    clumps: int,
+    share: float = 0.42,
+    sprays: int = 44,
+    lean: float = 1.0,
+) -> None:
+    """A crown as an ellipsoid: near by clumps of `share` of its size all over it, farther away one ragged blob.
+
+    Clumps grow smaller towards the top where `lean` is below 1.
+    """
+    if level:
+        _leaves(sculptor, rng, center, radius, 2 - level, 0.2, 26 if level == 1 else 8)
+        return
+    golden = np.pi * (3.0 - np.sqrt(5.0))
+    for k in range(clumps):
+        z = 1.0 - 2.0 * (k + 0.5) / clumps
+        turn = golden * k + rng.uniform(-0.5, 0.5)
+        wide = np.sqrt(1.0 - z * z) * (lean if z > 0.3 else 1.0)
+        out = np.array([wide * np.cos(turn), wide * np.sin(turn), z]) * (1.0 - 0.8 * share) * rng.uniform(0.85, 1.15)
+        grown = share * rng.uniform(0.75, 1.2) * np.array(radius)
+        at = np.array(center) + out * np.array(radius)
+        _leaves(sculptor, rng, tuple(at), tuple(grown * (1.0, 1.0, 0.85)), 0, 0.2, sprays)
 
 
 def _trunk(
@@ -59,15 +88,10 @@ def _trunk(
 
 
 def broadleaf(level: int) -> Mesh:
-    """A round crown of about four lumps."""
+    """A round crown."""
     sculptor, rng = Sculptor(), np.random.default_rng(11)
     _trunk(sculptor, 3.4, 0.2, level, 3)
-    if level:
-        _leaves(sculptor, rng, (0.0, 0.0, 5.3), (2.6, 2.5, 2.8), 2 - level, 0.14)
-        return sculptor.mesh()
-    _leaves(sculptor, rng, (0.0, 0.0, 5.6), (2.1, 2.1, 2.4), 2, 0.11)
-    for x, y, z, r in ((1.5, 0.7, 4.6, 1.3), (-1.4, 1.0, 4.9, 1.25), (-0.4, -1.6, 4.5, 1.3)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, 0.85 * r), 1, 0.17)
+    _crown(sculptor, rng, (0.0, 0.0, 5.4), (2.6, 2.5, 2.8), level, 13)
     return sculptor.mesh()
 
 
@@ -75,12 +99,7 @@ def oak(level: int) -> Mesh:
     """A wide, low crown that spreads over strong limbs."""
     sculptor, rng = Sculptor(), np.random.default_rng(21)
     _trunk(sculptor, 3.0, 0.34, level, 4)
-    if level:
-        _leaves(sculptor, rng, (0.0, 0.0, 5.2), (4.0, 3.8, 2.6), 2 - level, 0.16)
-        return sculptor.mesh()
-    _leaves(sculptor, rng, (0.2, 0.0, 5.9), (2.9, 2.8, 2.1), 2, 0.12)
-    for x, y, z, r in ((2.6, 0.5, 4.6, 1.6), (-2.4, 1.3, 4.8, 1.7), (-1.0, -2.5, 4.5, 1.6), (1.2, 2.4, 4.6, 1.5)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, 0.75 * r), 1, 0.17)
+    _crown(sculptor, rng, (0.0, 0.0, 5.2), (4.0, 3.8, 2.6), level, 14, 0.38)
     return sculptor.mesh()
 
 
@@ -88,12 +107,7 @@ def maple(level: int) -> Mesh:
     """An egg-shaped street tree with a clean stem."""
     sculptor, rng = Sculptor(), np.random.default_rng(22)
     _trunk(sculptor, 3.2, 0.15, level, 2)
-    if level:
-        _leaves(sculptor, rng, (0.0, 0.0, 5.2), (1.8, 1.75, 2.7), 2 - level, 0.15)
-        return sculptor.mesh()
-    _leaves(sculptor, rng, (0.0, 0.0, 5.3), (1.75, 1.7, 2.65), 2, 0.11)
-    _leaves(sculptor, rng, (0.6, 0.5, 4.0), (1.2, 1.2, 1.0), 1, 0.17)
-    _leaves(sculptor, rng, (-0.6, -0.4, 4.3), (1.2, 1.2, 1.1), 1, 0.17)
+    _crown(sculptor, rng, (0.0, 0.0, 5.2), (1.8, 1.75, 2.7), level, 12, 0.44, lean=0.8)
     return sculptor.mesh()
 
 
@@ -102,10 +116,13 @@ def birch(level: int) -> Mesh:
     sculptor, rng = Sculptor(), np.random.default_rng(23)
     _trunk(sculptor, 6.0, 0.13, level, 2, Material.BIRCH_BARK)
     if level:
-        _leaves(sculptor, rng, (0.0, 0.0, 5.8), (1.5, 1.45, 3.2), 2 - level, 0.2)
+        _leaves(sculptor, rng, (0.0, 0.0, 5.8), (1.5, 1.45, 3.2), 2 - level, 0.2, 26 if level == 1 else 8, 0.06)
         return sculptor.mesh()
-    for x, y, z, r, h in ((0.2, 0.1, 7.2, 1.1, 1.7), (-0.5, 0.4, 5.2, 1.25, 1.4), (0.6, -0.4, 4.2, 1.15, 1.1)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, h), 2 if z > 6.0 else 1, 0.16, 0.1)
+    for x, y, z, r, h in (
+        (0.1, 0.1, 8.0, 0.6, 1.0), (-0.3, -0.3, 6.8, 0.7, 0.9), (0.5, 0.3, 6.1, 0.7, 0.8), (-0.6, 0.5, 5.4, 0.7, 0.8),
+        (0.5, -0.6, 4.8, 0.7, 0.8), (0.3, 0.8, 4.2, 0.7, 0.7), (-0.6, -0.4, 3.9, 0.7, 0.7), (0.8, 0.1, 3.3, 0.6, 0.5),
+    ):  # fmt: skip
+        _leaves(sculptor, rng, (x, y, z), (r, r, h), 0, 0.25, 60)
     return sculptor.mesh()
 
 
@@ -133,17 +150,17 @@ def pine(level: int) -> Mesh:
     sculptor, rng = Sculptor(), np.random.default_rng(24)
     _trunk(sculptor, 7.5, 0.2, level, 3)
     if level:
-        _leaves(sculptor, rng, (0.0, 0.0, 8.2), (2.2, 2.1, 1.6), 2 - level, 0.2)
+        _leaves(sculptor, rng, (0.0, 0.0, 8.2), (2.2, 2.1, 1.6), 2 - level, 0.2, 26 if level == 1 else 8)
         return sculptor.mesh()
     for x, y, z, r in ((0.2, 0.0, 9.0, 1.6), (-1.1, 0.6, 8.0, 1.3), (1.2, 0.4, 7.7, 1.3), (0.0, -1.2, 8.2, 1.2)):
-        _leaves(sculptor, rng, (x, y, z), (r, r, 0.6 * r), 1, 0.2)
+        _leaves(sculptor, rng, (x, y, z), (r, r, 0.6 * r), 1, 0.2, 34)
     return sculptor.mesh()
 
 
 def poplar(level: int) -> Mesh:
     sculptor, rng = Sculptor(), np.random.default_rng(13)
     sculptor.tube((0, 0, 0), (0, 0, 2.5), (0.18, 0.12), 3 if level else 5, Material.BARK)
-    _leaves(sculptor, rng, (0, 0, 6.0), (1.35, 1.3, 4.6), 2 - level, 0.1)
+    _crown(sculptor, rng, (0.0, 0.0, 6.0), (1.35, 1.3, 4.6), level, 14, 0.36, 40, 0.75)
     return sculptor.mesh()
 
 
@@ -153,9 +170,9 @@ def bush(level: int) -> Mesh:
         sculptor.add(blob((0, 0, 0.5), (1.0, 0.9, 0.7), 0, 0.15, rng), Material.FOLIAGE)
     else:
         for x, y, z, r in ((0.0, 0.0, 0.55, 0.75), (0.6, 0.3, 0.4, 0.5), (-0.5, -0.35, 0.42, 0.55)):
-            _leaves(sculptor, rng, (x, y, z), (r, r, 0.8 * r), 1, 0.16)
+            _leaves(sculptor, rng, (x, y, z), (r, r, 0.8 * r), 1, 0.16, 24)
     mesh = sculptor.mesh()
-    return Mesh(np.maximum(mesh.corners_m, [-9.0, -9.0, 0.0]), mesh.material)
+    return Mesh(np.maximum(mesh.corners_m, [-9.0, -9.0, 0.0]), mesh.material, mesh.anchor_m)
 
 
 def hedge(level: int) -> Mesh:
@@ -188,15 +205,17 @@ def tuft(level: int) -> Mesh:
 
 
 def wood_edge(level: int) -> Mesh:
-    """Thirty metres of a wood's edge along x: crowns side by side over the dark between the stems."""
+    """Thirty metres of a wood's edge along x: crowns of all heights over bushes, and the dark between the stems."""
     sculptor, rng = Sculptor(), np.random.default_rng(27)
-    sculptor.box((-14.0, -0.9, 0.0), (14.0, 0.9, 4.5), Material.FOLIAGE)
-    count = (9, 6, 3)[level]
-    for k in range(count):
-        x = -13.0 + 26.0 * k / (count - 1)
-        wide, high = 26.0 / (count - 1) * rng.uniform(0.62, 0.85), rng.uniform(3.2, 5.2)
-        at = (x, rng.uniform(-1.3, 1.3), high * rng.uniform(0.85, 1.25))
-        _leaves(sculptor, rng, at, (wide, min(wide, 2.6), high), 1 if level == 0 else 0, 0.13)
+    sculptor.box((-14.0, -0.9, 0.0), (14.0, 0.9, 4.0), Material.FOLIAGE)
+    for row, (count, sprays) in enumerate((((6, 4, 2)[level], 6), ((9, 6, 3)[level], 26), ((9, 6, 3)[level], 26))):
+        for at in np.linspace(-13.0, 13.0, count) + rng.uniform(-0.9, 0.9, count):
+            wide = (1.6, 2.3, 1.9)[row] * rng.uniform(0.75, 1.3) * (1.0, 1.4, 2.0)[level]
+            high = (1.2, 2.2, 2.0)[row] * rng.uniform(0.7, 1.3)
+            middle = (0.9, 3.6, 6.2)[row] + rng.normal(0.0, (0.1, 0.7, 1.1)[row])
+            aside = (1.5, 0.9, 0.0)[row] * rng.uniform(-1.0, 1.0)
+            radius = (wide, min(wide, 2.4), high)
+            _leaves(sculptor, rng, (at, aside, middle), radius, 0, 0.2, sprays if level == 0 else 6)
     mesh = sculptor.mesh()
     return Mesh(np.maximum(mesh.corners_m, (-99.0, -99.0, 0.0)), mesh.material, mesh.anchor_m)
 

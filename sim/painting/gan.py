@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sim.painting.gan_data import SKY_PX, TILE_PX, TileKind
+from sim.painting.grading import GRADES, graded
 from sim.painting.textures import Textures
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "gan.safetensors"
@@ -336,7 +337,11 @@ def _paint_set(tiles: Generator, sky: Generator, seed: int, variant: int) -> lis
     label = torch.tensor([0])
     latent, noise = sky.draw_inputs(label, stream, (1, REPEAT_SKY))
     pictures.append(_up_to_zenith(sky(latent, label, noise)[0]))
-    return [((x + 1.0) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous() for x in pictures]
+    images = [((x + 1.0) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous() for x in pictures]
+    for kind in TileKind:
+        if grade := GRADES.get(kind.name.lower()):
+            images[kind] = torch.from_numpy(graded(images[kind].numpy(), grade))
+    return images
 
 
 def _up_to_zenith(view: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from sim.painting.signs import sign_faces
 FACADE_TILE_M = 12.0  # a facade texture shows 4 storeys of 4 windows, each 3 m x 3 m
 GRASS_TILE_M = 3.0
 ASPHALT_TILE_M = 4.0
-FOLIAGE_TILE_M = 2.5
+FOLIAGE_TILE_M = 4.0
 SHOPS = 6  # paintings of three shop fronts each
 
 
@@ -52,7 +52,7 @@ class Textures:
 def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
     patches, blades = tiling_noise(rng, size, size, 1.3), tiling_noise(rng, size, size, 0.25)
     dry = np.clip(0.40 + 0.12 * patches, 0.0, 1.0)[..., None]
-    lush, straw = np.array([0.27, 0.38, 0.14]), np.array([0.45, 0.44, 0.22])
+    lush, straw = np.array([0.26, 0.325, 0.165]), np.array([0.37, 0.36, 0.22])
     base = (lush * rng.uniform(0.9, 1.1, 3)) * (1 - dry) + straw * dry
     return to_bytes(base * (1.0 + 0.17 * blades + 0.02 * patches)[..., None])
 
@@ -64,21 +64,26 @@ def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _foliage(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Leaves over leaves, from dark ones inside to those in the light; it tiles."""
-    hue = np.array([0.27, 0.345, 0.15]) + rng.uniform(-0.03, 0.04) * np.array([1.0, 0.3, -0.2])
-    image = np.ones((size, size, 3), np.float32) * (hue * 0.45).astype(np.float32)
-    leaf = max(size / 30.0, 1.0)
-    clumps = tiling_noise(rng, size, size, 1.2)
+    """Sprays of leaves in clumps of all sizes, with the dark of the crown between them; it tiles.
+
+    Light is a product of scales: broad clumps, twigs and leaves, each of them ragged, so that no scale looks regular.
+    """
+    hue = np.array([0.30, 0.355, 0.20]) + rng.uniform(-0.02, 0.03) * np.array([1.0, 0.4, -0.3])
+    clumps, twigs = tiling_noise(rng, size, size, 1.2), tiling_noise(rng, size, size, 0.8)
+    light = np.zeros((size, size), np.float32)
+    leaf = max(size / 50.0, 1.0)
     for depth in np.linspace(0.0, 1.0, 5):
-        for x, y in rng.integers(0, size, (size * size // 110, 2)):
-            if clumps[y, x] < 1.5 * depth - 1.7:
+        for x, y in rng.integers(0, size, (size * size // 45, 2)):
+            if 0.6 * clumps[y, x] + 0.55 * twigs[y, x] < 1.9 * depth - 1.5:
                 continue
-            turn, light = rng.uniform(0.0, 180.0), 0.62 + 0.62 * depth + rng.uniform(-0.16, 0.16)
-            tone = tuple(float(c) for c in hue * light * rng.uniform(0.93, 1.07, 3))
-            axes = (max(round(leaf * rng.uniform(0.7, 1.3)), 1), max(round(0.5 * leaf), 1))
+            turn, tone = rng.uniform(0.0, 180.0), 0.30 + 0.62 * depth + rng.uniform(-0.22, 0.22)
+            axes = (max(round(leaf * rng.uniform(0.5, 1.1)), 1), max(round(0.45 * leaf), 1))
             for shift in _wraps(int(x), int(y), axes[0] + 1, size):
-                cv2.ellipse(image, shift, axes, turn, 0.0, 360.0, tone, -1, cv2.LINE_AA)
-    return to_bytes(image)
+                cv2.ellipse(light, shift, axes, turn, 0.0, 360.0, float(tone), -1, cv2.LINE_AA)
+    light = np.clip(0.20 + 0.75 * light + 0.09 * clumps + 0.05 * twigs, 0.10, 1.25)[..., None]
+    # In the shade leaves are seen by the light of the sky and of other leaves: greener and cooler than in the sun.
+    cast = 1.0 + (light - 0.6) * np.array([0.16, 0.02, -0.10])
+    return to_bytes(hue * light * cast)
 
 
 def _wraps(x: int, y: int, reach: int, size: int) -> list[tuple[int, int]]:
@@ -126,7 +131,7 @@ def procedural_textures(variants: int, seed: int, size: int = 128, sky_size: tup
         facade=torch.from_numpy(np.stack(fronts)),
         grass=paint(_grass, 1, size),
         asphalt=paint(_asphalt, 2, size),
-        foliage=paint(_foliage, 3, size),
+        foliage=paint(_foliage, 3, 2 * size),
         sky=paint(_sky, 4, *sky_size),
         shops=_shops(SHOPS, seed, 2 * size),
         openings=torch.from_numpy(openings(len(STYLES))),

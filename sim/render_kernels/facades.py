@@ -15,7 +15,7 @@ WINDOW_DEPTH_M = wp.constant(0.17)
 STOREY_M = wp.constant(3.0)
 FACADE_M = wp.constant(12.0)
 SHOP_M = wp.constant(4.0)
-FOLIAGE_M = wp.constant(2.5)
+FOLIAGE_M = wp.constant(4.0)
 RELIEF_TEXEL_M = wp.constant(0.14)  # beyond this footprint windows are flat
 CONIFER = wp.constant(15)  # models that keep their needles
 PINE = wp.constant(303)
@@ -364,16 +364,16 @@ def roadside_look(
     painted = look.albedo
     dark = painted[0] + painted[1] * 0.5
     if leafy:
-        hue = wp.vec3(0.82 + 0.50 * chance * chance, 0.86 + 0.12 * other, 0.86 + 0.35 * other)
+        hue = wp.vec3(0.80 + 0.30 * chance * chance, 0.86 + 0.08 * other, 0.86 + 0.30 * other)
         evergreen = model == CONIFER or model == PINE
         if evergreen:
-            hue = wp.vec3(0.52, 0.66, 0.62)
-        look.albedo = wp.cw_mul(painted, hue) * (1.15 + 0.4 * other)
+            hue = wp.vec3(0.58, 0.70, 0.66)
+        look.albedo = wp.cw_mul(painted, hue) * (0.85 + 0.35 * other)
         # Light shines through leaves, and they shade each other: dark below and inside, bright on top.
-        clump = wp.clamp(8.0 * painted[1], 0.0, 1.0)
+        clump = wp.clamp(12.0 * painted[1], 0.0, 1.0)
         inner = (0.62 + 0.38 * local[2]) * (0.84 + 0.3 * clump)
-        look.sun_share = inner * (0.22 + 0.78 * wp.clamp(0.65 * wp.dot(normal, light.sun) + 0.35, 0.0, 1.0))
-        look.sky_share = (0.42 + 0.5 * local[2] * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
+        look.sun_share = inner * (0.16 + 0.84 * wp.clamp(0.7 * wp.dot(normal, light.sun) + 0.3, 0.0, 1.0))
+        look.sky_share = (0.24 + 0.66 * (0.35 + 0.65 * local[2]) * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
         if light.snow > 0.0:
             if not evergreen:
                 look.albedo = mix(look.albedo, wp.vec3(0.075, 0.062, 0.050) * (0.5 + clump), 0.85 * light.snow)
