@@ -35,7 +35,7 @@ SIDEWALK = wp.constant(2 << 20)
 CLASS_MASK = wp.constant(3 << 20)
 DECAL_FLAG = wp.constant(1 << 23)
 THIN_M = wp.constant(0.12)  # wider pixels do not show cracks
-VERDURE = wp.constant(0.85)  # of the saturation of grass that verges keep
+VERDURE = wp.constant(0.95)  # of the saturation of grass that verges keep
 PAINTS = wp.constant(5)  # kinds of decals from this on lie below the paint
 TRACK_M = wp.constant(0.82)  # of wheels beside the middle of their lane
 
@@ -201,22 +201,22 @@ def walk_at(grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: 
             joint(s, 0.12, 0.02, footprint), joint(d + 0.06 * (row - 2.0 * wp.floor(0.5 * row)), 0.12, 0.02, footprint)
         )
         stone = (hashed(int(row), int(wp.floor(d / 0.12))) - 0.5) * wp.clamp(0.1 / footprint, 0.0, 1.0)
-        setts = wp.vec3(0.215, 0.205, 0.195)
+        setts = wp.vec3(0.250, 0.243, 0.230)
         if kind == 4:
-            setts = wp.vec3(0.235, 0.19, 0.165)
-        return setts * (rough * (1.0 + 0.35 * stone - 0.45 * gap))
+            setts = wp.vec3(0.270, 0.222, 0.195)
+        return setts * (rough * (1.0 + 0.30 * stone - 0.36 * gap))
     long_m = float(1.6)
     wide_m = float(50.0)
-    colour = wp.vec3(0.265, 0.255, 0.235)
+    colour = wp.vec3(0.290, 0.282, 0.262)
     if kind == 1:
         long_m = slab_m
         wide_m = slab_m
-        colour = wp.vec3(0.25, 0.24, 0.225)
+        colour = wp.vec3(0.295, 0.287, 0.270)
     row = wp.floor(s / long_m)
     beside = d + 0.5 * wide_m * (row - 2.0 * wp.floor(0.5 * row))
     gap = wp.max(joint(s, long_m, 0.012, footprint), joint(beside, wide_m, 0.012, footprint))
     slab = (hashed(int(row), int(wp.floor(beside / wide_m))) - 0.5) * wp.clamp(0.7 * long_m / footprint, 0.0, 1.0)
-    return colour * (rough * (1.0 + 0.16 * slab - 0.45 * gap))
+    return colour * (rough * (1.0 + 0.20 * slab - 0.45 * gap))
 
 
 @wp.func
@@ -266,7 +266,7 @@ def ground_at(
     # Asphalt, whose grain and stains also tell where paint is worn and water stands.
     asphalt = site.asphalt
     grain = float(1.0)
-    stain = 1.0 + 0.07 * noise
+    stain = 1.0 + 0.045 * noise
     if footprint < FINE_M and (code & (CLASS_MASK | EDGE_FLAG)) != 0:
         fine = sample(
             images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 2.5, point[1] / 2.5,
@@ -362,11 +362,11 @@ def ground_at(
         albedo = mix(wp.vec3(1.0, 0.98, 0.72) * grey, albedo, VERDURE) * (0.88 + 0.03 * noise)
         if (code & FAR_FLAG) != 0 and ground.style[scene, 6] > 0.0:
             albedo = field_at(albedo, point[0], point[1])
-        dry = wp.clamp(ground.style[scene, 4] * (0.6 + 0.12 * noise), 0.0, 0.9)
+        dry = wp.clamp(ground.style[scene, 4] * (0.42 + 0.12 * noise), 0.0, 0.8)
         albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
         pebbles = wp.vec3(0.185, 0.168, 0.14) * (0.5 + 0.5 * grain) * stain
         loose = wp.clamp(gravel * share, 0.0, 1.0) / (1.0 - wp.min(road, 0.99))
-        albedo = mix(albedo, pebbles, wp.clamp(loose * (0.75 + 0.6 * (grain - 1.0)), 0.0, 1.0))
+        albedo = mix(albedo, pebbles, wp.clamp(loose * (0.55 + 0.08 * noise + 0.8 * (grain - 1.0)), 0.0, 1.0))
         albedo *= 1.0 - 0.25 * wet
         if snow > 0.0:
             cover = wp.clamp(2.4 * snow - 0.25 + 0.25 * noise, 0.0, 1.0)
