@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torchvision.ops import batched_nms
 
 from perception.detector import DEPTH_UNIT_M, HEAD_STRIDE, SIZE_UNIT_M, DetectorOutput
 
@@ -69,10 +68,23 @@ def _boxes_px(cell_uv: torch.Tensor, log_ltrb: torch.Tensor, h: int, w: int) -> 
 
 
 def _survives_nms(detections: Detections, iou: float) -> torch.Tensor:
-    b, k = detections.score.shape
-    keep = torch.zeros(b * k, dtype=torch.bool, device=detections.score.device)
-    image = torch.arange(b, device=keep.device).repeat_interleave(k)
-    candidates = detections.valid.flatten().nonzero()[:, 0]
-    boxes, scores = detections.box_px.flatten(0, 1)[candidates], detections.score.flatten()[candidates]
-    keep[candidates[batched_nms(boxes, scores, image[candidates], iou)]] = True
-    return keep.view(b, k)
+    """What (B, K) no kept one of a better score in the same image overlaps by more than `iou`; rows go by score.
+
+    As torchvision's `nms`, which loads half a compiler. Who is kept follows from those before it alone, so that
+    applying the rule to all at once settles, rank by rank, on what going through them one by one gives.
+    """
+    low, high = detections.box_px.chunk(2, dim=-1)
+    area = (high - low).prod(dim=-1)
+    shared_low, shared_high = (
+        torch.maximum(low[:, :, None], low[:, None]),
+        torch.minimum(high[:, :, None], high[:, None]),
+    )
+    shared = (shared_high - shared_low).clamp(min=0.0).prod(dim=-1)
+    hides = (shared > iou * (area[:, :, None] + area[:, None] - shared)).tril(-1)  # (B, K, K): column before row
+    keep = detections.valid
+    for _ in range(keep.shape[1]):
+        settled = detections.valid & ~(hides & keep[:, None]).any(dim=-1)
+        if torch.equal(settled, keep):
+            break
+        keep = settled
+    return keep

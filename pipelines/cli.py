@@ -5,7 +5,6 @@ Only light modules are imported here; torch, Warp and Ray load inside the comman
 
 import contextlib
 import dataclasses
-import importlib
 import io
 import re
 import sys
@@ -17,6 +16,7 @@ import tyro
 
 from pipelines.config_io import load_experiment
 from pipelines.scenario_commands import Scenario, Suite
+from pipelines.startup import import_quickly
 
 
 def _arg(metavar: str) -> Any:
@@ -330,7 +330,7 @@ def _fail(line: str) -> None:
 
 
 def _job(name: str) -> Any:
-    return importlib.import_module(f"pipelines.{name}")
+    return import_quickly(f"pipelines.{name}")
 
 
 if __name__ == "__main__":

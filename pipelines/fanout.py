@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runs import write_text
+from pipelines.startup import import_quickly
 
 IN_FLIGHT_PER_WORKER = 2
 RETRIES = 2
@@ -124,6 +125,11 @@ def ray_session(workers: int) -> Iterator[None]:
 class _Worker:
     """Runs inside a Ray actor."""
 
+    def __init__(self, module: str) -> None:
+        """`module` has the function that it will run, sent by name if it is one of ours."""
+        if module.startswith("pipelines."):
+            import_quickly(module)
+
     def run(self, function: Callable[[Any], Any], task: Any) -> Any:
         import torch
 
@@ -174,11 +180,10 @@ class _Fan:
 
         self._ray = ray
         self._actor_class = ray.remote(num_cpus=1)(_Worker)
-        self._function = function
-        self._tasks = tasks
+        self._function, self._tasks = function, tasks
         self._done = done
         self._queue = _Queue([alike(task) if alike else None for task in tasks])
-        self._actors = [self._actor_class.remote() for _ in range(workers)]
+        self._actors = [self._actor_class.remote(self._function.__module__) for _ in range(workers)]
         self._load = [0] * workers
         self._flight: dict[Any, tuple[int, int]] = {}  # reference -> task, actor
         self._attempts = [0] * len(tasks)
@@ -238,7 +243,7 @@ class _Fan:
         """Start a new worker in place of one that died at `task`, once for all the tasks that died with it."""
         dead = self._actors[actor]
         lost = [reference for reference, (_, owner) in self._flight.items() if owner == actor]
-        self._actors[actor] = self._actor_class.remote()
+        self._actors[actor] = self._actor_class.remote(self._function.__module__)
         others = [self._flight.pop(reference)[0] for reference in lost]
         self._load[actor] = 0
         self._ray.kill(dead)  # type: ignore[arg-type]

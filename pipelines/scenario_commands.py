@@ -1,11 +1,12 @@
 """The commands `roadloop scenario` and `roadloop suite`; what they do loads when they run."""
 
 import dataclasses
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+
+from pipelines.startup import import_quickly
 
 
 def _arg(metavar: str) -> Any:
@@ -51,7 +52,7 @@ class Scenario(Playing):
     """Print the scenarios that come with Roadloop."""
 
     def run(self) -> None:
-        job = importlib.import_module("pipelines.scenario_job")
+        job = import_quickly("pipelines.scenario_job")
         if self.list:
             job.list_library()
             return
@@ -88,7 +89,7 @@ class Suite(Playing):
     """Go on with the suite in --out, or with the last one in runs/."""
 
     def run(self) -> None:
-        job = importlib.import_module("pipelines.suite_job")
+        job = import_quickly("pipelines.suite_job")
         request = job.Request(
             paths=tuple(self.paths), agent=self.agent, perception=self.perception, dt_s=self.dt,
             seconds=self.seconds, sample=self.sample, seed=self.seed, road_paths=tuple(self.road_path),

@@ -34,7 +34,7 @@ class AgentDriver:
         scenario, draw, network = player.scenario, player.draw, player.network
         if network is None:
             raise ValueError(f"{scenario.file.name}: --agent {agent} needs a road, and the scenario has none")
-        maps = Maps((network,))
+        maps = Maps(lambda: (network,))
         self._stage = stage = Stage(player, maps.lanes, ego, goal_xy_world_m(scenario, draw, network))
         self._agent: Agent = make_agent(agent, draw.size)
         worlds = Worlds(

@@ -3,17 +3,19 @@
 A world is a function of the configuration and its own seed, never of the worlds beside it.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import torch
 
 from agents.episodes import kind_of_seed
 from configs.schema import CameraConfig, Experiment, RoadKind, WeatherConfig, WeatherName
+from pipelines.kept import kept
 from sim.mapfiles.opendrive import read_opendrive
 from sim.meshes.assets import with_assets
 from sim.painting.gan import gan_textures
@@ -35,21 +37,33 @@ WEATHERS: tuple[WeatherName, ...] = get_args(WeatherName)
 SEEDS_PER_BLOCK = 1_000_000  # training and evaluation use different blocks of seeds and so of maps
 TEXTURE_VARIANTS = 4
 TEXTURE_SEED = 1
+Made = TypeVar("Made", LaneGraph, Scenery)
 
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """The maps of a batch, compiled and planted once, when first asked for."""
+    """The maps of a batch, compiled and planted when first asked for, or found as an earlier process left them.
 
-    networks: tuple[RoadNetwork, ...]
+    `key` tells all that the maps depend on besides the source; None for maps that are not to be kept.
+    """
+
+    make: Callable[[], tuple[RoadNetwork, ...]]
+    key: tuple[object, ...] | None = None
+
+    @cached_property
+    def networks(self) -> tuple[RoadNetwork, ...]:
+        return self.make()
 
     @cached_property
     def lanes(self) -> LaneGraph:
-        return compile_lanes(list(self.networks))
+        return self._kept(LaneGraph, lambda: compile_lanes(list(self.networks)))
 
     @cached_property
     def scenery(self) -> Scenery:
-        return build_scenery(list(self.networks), TEXTURE_SEED)
+        return self._kept(Scenery, lambda: build_scenery(list(self.networks), TEXTURE_SEED))
+
+    def _kept(self, kind: type[Made], made: Callable[[], Made]) -> Made:
+        return made() if self.key is None else kept(kind, (*self.key, TEXTURE_SEED), made)
 
 
 @dataclass(frozen=True)
@@ -190,10 +204,11 @@ def current_weather(worlds: Worlds, weather: Weather, time_s: torch.Tensor) -> W
 @lru_cache(maxsize=3)
 def textures(appearance: str) -> Textures:
     """What surfaces and sky look like; `any` holds both kinds, so that a world's seed picks one."""
+    key = (appearance, TEXTURE_VARIANTS, TEXTURE_SEED)
     if appearance == "procedural":
-        return procedural_textures(TEXTURE_VARIANTS, TEXTURE_SEED)
+        return kept(Textures, key, lambda: procedural_textures(TEXTURE_VARIANTS, TEXTURE_SEED))
     if appearance == "gan":
-        return gan_textures(None, TEXTURE_VARIANTS, TEXTURE_SEED)
+        return kept(Textures, key, lambda: gan_textures(None, TEXTURE_VARIANTS, TEXTURE_SEED))
     both = textures("procedural"), textures("gan")
     return Textures(**{f.name: _stacked(*(getattr(kind, f.name) for kind in both)) for f in fields(Textures)})
 
@@ -225,4 +240,5 @@ def _network(map_file: Path | None, kind: RoadKind, map_seed: int) -> RoadNetwor
 @lru_cache(maxsize=2)
 def _maps(map_file: Path | None, keys: tuple[tuple[RoadKind, int], ...]) -> Maps:
     """Kept for the next batch: neighbouring ones of a job often share theirs, and maps cost more than a frame."""
-    return Maps(tuple(_network(map_file, *key) for key in keys))
+    identity = keys if map_file is None else (*keys, hashlib.sha256(map_file.read_bytes()).hexdigest())
+    return Maps(lambda: tuple(_network(map_file, *key) for key in keys), identity)

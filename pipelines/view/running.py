@@ -190,7 +190,7 @@ class ScenarioRun:
         if network is None:
             raise ValueError(f"{self._file.name}: the scenario has no road, so there is nothing to look at")
         self._network, self._driver = network, driver
-        self._begin(Maps((network,)))
+        self._begin(Maps(lambda: (network,)))
         name = weather_of(self._scenario, self._draw)
         self.worlds = Worlds(
             maps=self._maps,

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 from drawn_scenes import make_camera
+from torchvision.ops import nms
 
-from perception.decode import Detections, decode
+from perception.decode import Detections, _survives_nms, decode
 from perception.detector import DEPTH_UNIT_M, HEAD_STRIDE, SIZE_UNIT_M, DetectorOutput
 from perception.lifting import bearing_rad, lift, project
 from sim.frames import ego_from_camera, wrap_angle_rad
@@ -96,3 +97,21 @@ def test_two_kinds_at_one_place_become_one_detection():
     output.box[:] = 1.0
     found = decode(output)
     assert found.kind[0][found.valid[0]].tolist() == [ActorKind.BUS, ActorKind.CAR]
+
+
+def test_suppression_is_torchvisions():
+    generator = torch.Generator().manual_seed(5)
+    images, most = 40, 32
+    low = 60.0 * torch.rand(images, most, 2, generator=generator)
+    box = torch.cat((low, low + 5.0 + 50.0 * torch.rand(images, most, 2, generator=generator)), dim=-1)
+    score = torch.rand(images, most, generator=generator).sort(dim=1, descending=True).values
+    valid = torch.rand(images, most, generator=generator) < 0.9
+    none = torch.zeros(images, most, 3)
+    found = Detections(box, low, score, none, score, score.int(), score, valid)
+    for iou in (0.2, 0.6):
+        kept = _survives_nms(found, iou)
+        for image in range(images):
+            rows = valid[image].nonzero()[:, 0]
+            want = rows[nms(box[image][rows], score[image][rows], iou)].sort().values
+            assert torch.equal(kept[image].nonzero()[:, 0], want)
+        assert kept.sum() < valid.sum()
