@@ -197,7 +197,7 @@ def tuft(level: int) -> Mesh:
     for _ in range((26, 9, 5)[level]):
         turn, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.03, 0.3)
         foot = rng.normal(0.0, 0.2, 2)
-        aside = np.array([-np.sin(turn), np.cos(turn)]) * (0.028, 0.06, 0.09)[level]
+        aside = np.array([-np.sin(turn), np.cos(turn)]) * (0.014, 0.03, 0.05)[level]
         tip = (*(foot + lean * np.array([np.cos(turn), np.sin(turn)])), rng.uniform(0.3, 0.75))
         blade = np.array([(*(foot - aside), 0.0), (*(foot + aside), 0.0), tip])
         sculptor.add(np.array([blade, blade[::-1] + (0.0, 0.0, 1e-3)]), Material.TUFT)
@@ -210,9 +210,9 @@ def wood_edge(level: int) -> Mesh:
     sculptor.box((-14.0, -0.9, 0.0), (14.0, 0.9, 4.0), Material.FOLIAGE)
     for row, (count, sprays) in enumerate((((6, 4, 2)[level], 6), ((9, 6, 3)[level], 26), ((9, 6, 3)[level], 26))):
         for at in np.linspace(-13.0, 13.0, count) + rng.uniform(-0.9, 0.9, count):
-            wide = (1.6, 2.3, 1.9)[row] * rng.uniform(0.75, 1.3) * (1.0, 1.4, 2.0)[level]
-            high = (1.2, 2.2, 2.0)[row] * rng.uniform(0.7, 1.3)
-            middle = (0.9, 3.6, 6.2)[row] + rng.normal(0.0, (0.1, 0.7, 1.1)[row])
+            wide = (1.7, 2.3, 2.2)[row] * rng.uniform(0.75, 1.3) * (1.0, 1.4, 2.0)[level]
+            high = (1.2, 2.3, 2.5)[row] * rng.uniform(0.7, 1.3)
+            middle = (0.9, 3.4, 5.6)[row] + rng.normal(0.0, (0.1, 0.6, 0.8)[row])
             aside = (1.5, 0.9, 0.0)[row] * rng.uniform(-1.0, 1.0)
             radius = (wide, min(wide, 2.4), high)
             _leaves(sculptor, rng, (at, aside, middle), radius, 0, 0.2, sprays if level == 0 else 6)

@@ -80,7 +80,7 @@ def _foliage(rng: np.random.Generator, size: int) -> np.ndarray:
             axes = (max(round(leaf * rng.uniform(0.5, 1.1)), 1), max(round(0.45 * leaf), 1))
             for shift in _wraps(int(x), int(y), axes[0] + 1, size):
                 cv2.ellipse(light, shift, axes, turn, 0.0, 360.0, float(tone), -1, cv2.LINE_AA)
-    light = np.clip(0.20 + 0.75 * light + 0.09 * clumps + 0.05 * twigs, 0.10, 1.25)[..., None]
+    light = np.clip(0.08 + 0.92 * light + 0.10 * clumps + 0.06 * twigs, 0.05, 1.4)[..., None]
     # In the shade leaves are seen by the light of the sky and of other leaves: greener and cooler than in the sun.
     cast = 1.0 + (light - 0.6) * np.array([0.16, 0.02, -0.10])
     return to_bytes(hue * light * cast)

@@ -255,7 +255,7 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
     if material == 68:
         return mix(wp.vec3(0.52, 0.51, 0.48), wp.vec3(0.06, 0.055, 0.05), line_cover(metric[2], 0.5, 0.09, texel_m))
     if material == 69:
-        return mix(wp.vec3(0.10, 0.15, 0.035), wp.vec3(0.30, 0.27, 0.12), chance * (0.3 + 0.9 * metric[2]))
+        return mix(wp.vec3(0.055, 0.075, 0.024), wp.vec3(0.19, 0.17, 0.085), chance * (0.3 + 0.9 * metric[2]))
     if material == 70:
         return wp.vec3(0.105, 0.104, 0.101) * (0.9 + 0.2 * hashed(int(metric[0] * 2.0), int(metric[1] * 2.0)))
     return wp.vec3(0.45, 0.45, 0.44)
@@ -281,8 +281,8 @@ def roadside_look(
     lamp: wp.float32,
     texel_m: wp.float32,
 ):
-    """The look of a point: `metric` in metres and `local` in the unit box of the model, `flat` its normal in the
-    body's axes, `normal` and the unit `sight` in the world's; `phase` is what its group of lights shows."""
+    """The look of a point: `metric` in metres and `local` in the unit box of the model, `flat` along its face's normal
+    in the body's axes, `normal` and the unit `sight` in the world's; `phase` is what its group of lights shows."""
     look = Look()
     look.sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
     look.sky_share = 0.5 + 0.5 * normal[2]
@@ -313,7 +313,7 @@ def roadside_look(
         # Seen along the axis that the surface faces most; the offsets keep neighbouring crowns apart.
         u = metric[0]
         v = -metric[2]
-        if wp.abs(flat[2]) > 0.75:
+        if wp.abs(flat[2]) > wp.max(wp.abs(flat[0]), wp.abs(flat[1])):
             v = metric[1]
         elif wp.abs(flat[0]) > wp.abs(flat[1]):
             u = metric[1] + 0.9
@@ -371,7 +371,7 @@ def roadside_look(
         look.albedo = wp.cw_mul(painted, hue) * (0.85 + 0.35 * other)
         # Light shines through leaves, and they shade each other: dark below and inside, bright on top.
         clump = wp.clamp(12.0 * painted[1], 0.0, 1.0)
-        inner = (0.62 + 0.38 * local[2]) * (0.84 + 0.3 * clump)
+        inner = (0.62 + 0.38 * local[2]) * (0.70 + 0.44 * clump)
         look.sun_share = inner * (0.16 + 0.84 * wp.clamp(0.7 * wp.dot(normal, light.sun) + 0.3, 0.0, 1.0))
         look.sky_share = (0.24 + 0.66 * (0.35 + 0.65 * local[2]) * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
         if light.snow > 0.0:

@@ -92,6 +92,8 @@ def mesh_at(
     if material == 1:
         coat.emission = seen_through(light, sight, flat, metric, local, road_rgb)
     elif material < FIRST_COLOUR and is_roadside(material):
+        # Pictures lie along the face itself, not along the round shape that its light follows.
+        flat = wp.cw_mul(upright, inverse)
         answer = roadside_look(
             images, light, turn, model, material, metric, local, size, flat, normal, sight, tint, variant, detail,
             phase, lamp, texel_m,
