@@ -196,11 +196,11 @@ def picket_fence(level: int) -> Mesh:
 
 
 def field_fence(level: int) -> Mesh:
-    """Posts and three rails, as around meadows."""
+    """Posts and three boards, as around meadows."""
     sculptor = Sculptor()
     _posts(sculptor, (-1.0, 1.0), 1.2, 0.06, 0.0, Material.BARK)
     for z in (0.4, 0.75, 1.08) if level < 2 else (0.75, 1.08):
-        sculptor.box((-2.0, 0.05, z - 0.05), (2.0, 0.09, z + 0.05), Material.BARK)
+        sculptor.box((-2.0, 0.05, z - 0.08), (2.0, 0.09, z + 0.08), Material.BARK)
     return sculptor.mesh()
 
 

@@ -12,10 +12,13 @@ from sim.rendering.planting import Items, Run, Site
 from sim.rendering.signs import add_sign
 
 _LAMP_M, _RAIL_M, _POST_M, _POLE_M, _GANTRY_M = 28.0, 4.0, 33.0, 36.0, 480.0
+# (model, size, from the middle of its box back to its post)
 _LAMPS = (
-    (Model.LAMP_POST, (1.99, 0.28, 7.9), 0.75), (Model.LAMP_POST, (1.7, 0.26, 6.4), 0.65),
-    (Street.PARK_LAMP, (0.52, 0.45, 4.25), 0.35),
+    (Model.LAMP_POST, (1.99, 0.28, 7.9), 0.9), (Model.LAMP_POST, (1.7, 0.26, 6.4), 0.77),
+    (Street.PARK_LAMP, (0.52, 0.45, 4.25), 0.0),
 )  # fmt: skip
+_KERBSIDE_M = 0.6  # about so far behind the kerb stand posts: mirrors of lorries pass them
+_STANDING = ("parking", "no_parking", "no_stopping")
 _SMALL = (Street.BIN, Street.BENCH, Street.MAIL_BOX, Street.CABINET, Street.PARKED_BICYCLE, Street.BIN, Street.BOLLARD)
 
 
@@ -29,7 +32,7 @@ def _steps(run: Run, spacing: float, start: float) -> np.ndarray:
 
 
 def furnish_streets(items: Items, site: Site, runs: list[Run], rng: np.random.Generator) -> None:
-    """Lamp posts at the back of sidewalks, small things between them, now and then a bus stop."""
+    """Lamp posts, signs and bollards along the kerb, small things behind sidewalks, now and then a bus stop."""
     kind = int(rng.choice(len(_LAMPS), p=(0.55, 0.3, 0.15)))
     for run in runs:
         if not run.is_sidewalk or run.is_junction:
@@ -37,23 +40,43 @@ def furnish_streets(items: Items, site: Site, runs: list[Run], rng: np.random.Ge
         model, size, back = _LAMPS[kind]
         for s in _steps(run, _LAMP_M if kind < 2 else 20.0, rng.uniform(6.0, 12.0)):
             xy, out = run.at(s)
-            # The lantern hangs towards the kerb: the post stands at the sidewalk's far edge.
-            items.add(xy - out * back, _yaws(out)[0], size, model)
+            # The lantern hangs over the road; without a kerb near by, over the sidewalk.
+            post = _kerbside(site, xy, out)
+            items.add((xy if post is None else post) - out * back, _yaws(out)[0], size, model)
+        _line_kerb(items, site, run, rng)
         for s in _steps(run, 17.0, rng.uniform(3.0, 15.0)):
             xy, out = run.at(s + rng.uniform(-4.0, 4.0))
             if rng.random() < 0.55:
                 _stand_back(items, site, xy, out, int(rng.choice(_SMALL)), rng)
         if run.length_m > 55.0 and rng.random() < 0.3:
             _bus_stop(items, site, run, run.length_m * rng.uniform(0.4, 0.6))
-        if run.length_m > 40.0 and rng.random() < 0.5:
-            xy, out = run.at(run.length_m * rng.uniform(0.2, 0.8))
-            yaw = _yaws(out)[1] + math.pi
-            add_sign(
-                items, xy + 0.15 * out, yaw, str(rng.choice(["parking", "no_parking", "no_stopping"])), (0.6, 0.6), 2.1
-            )
         if run.length_m > 25.0 and rng.random() < 0.6:
             xy, out = run.at(2.0)
             add_sign(items, xy + 0.2 * out, _yaws(out)[0], "street_name", (0.9, 0.22), 2.4)
+
+
+def _kerbside(site: Site, xy: np.ndarray, out: np.ndarray) -> np.ndarray | None:
+    """The point a little behind the kerb, inwards from the far edge of a sidewalk; None where no road is near."""
+    line = xy - np.arange(0.4, 7.0, 0.1)[:, None] * out
+    near = site.road_m(line) > -_KERBSIDE_M
+    return line[int(np.argmax(near))] if near.any() else None
+
+
+def _line_kerb(items: Items, site: Site, run: Run, rng: np.random.Generator) -> None:
+    """Signs about standing and parking each 30 m or so, and here and there a row of bollards."""
+    for s in _steps(run, rng.uniform(24.0, 36.0), rng.uniform(4.0, 20.0)):
+        xy, out = run.at(s)
+        post = _kerbside(site, xy, out)
+        if post is not None and rng.random() < 0.7:
+            add_sign(items, post, _yaws(out)[1] + math.pi, str(rng.choice(_STANDING)), (0.6, 0.6), 2.1)
+    if run.length_m < 30.0 or rng.random() > 0.35:
+        return
+    start = rng.uniform(2.0, run.length_m - 20.0)
+    for s in np.arange(start, start + rng.uniform(8.0, 18.0), rng.uniform(1.5, 2.2)):
+        xy, out = run.at(s)
+        post = _kerbside(site, xy, out)
+        if post is not None:
+            items.add(post, _yaws(out)[0], model_size_m(Street.BOLLARD), Street.BOLLARD)
 
 
 def _stand_back(

@@ -106,14 +106,26 @@ def covered(pose: np.ndarray, size: np.ndarray) -> np.ndarray:
     return pose[:2] + (unit * size[:2]) @ np.array([[cos, sin], [-sin, cos]])
 
 
-def test_nothing_but_lamp_posts_stands_on_road_or_sidewalk_and_houses_do_not_overlap():
+POSTS = (Model.LAMP_POST, street.Street.PARK_LAMP, street.Street.POST, street.Street.BOLLARD, *street._FACES)
+
+
+def foot(model: np.ndarray, pose: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Where items (n,) touch the ground, (n, 2): lamp posts at the back of the box that their arm spans."""
+    return pose[:, :2] - pose[:, 2:] * np.where(model == Model.LAMP_POST, 0.45 * size[:, 0], 0.0)[:, None]
+
+
+def test_nothing_but_posts_stands_on_sidewalks_nothing_on_roads_and_houses_do_not_overlap():
     network = town_street()
     scenery, ground = build_scenery([network], 3), rasterise_ground(network.strips())
     model, pose, size = (t.numpy() for t in (scenery.item_model, scenery.item_pose, scenery.item_size_m))
     houses = np.isin(model, [m for m in BUILDINGS if m not in FAR and m != street.Street.BUS_SHELTER])
     lamps = np.isin(model, [Model.LAMP_POST, street.Street.PARK_LAMP])
     assert houses.sum() >= 8 and lamps.sum() >= 8 and np.isin(model, list(street._PLANTS)).sum() >= 8
-    for i in np.flatnonzero(~lamps):
+    posts = np.isin(model, POSTS)
+    at = foot(model, pose, size)
+    # The kerb lies 3.5 m beside the middle.
+    assert np.abs(at[posts, 1]).min() > 3.75 and (lamps & (np.abs(at[:, 1]) < 4.5)).sum() >= 8
+    for i in np.flatnonzero(~posts):
         trunk = covered(pose[i], size[i]) if houses[i] else pose[i : i + 1, :2]
         assert ground.paved_m(trunk).max() < 0.0, street.Street(model[i])
     # Cornices and eaves of a row overlap by some centimetres, walls never do.
@@ -132,7 +144,8 @@ def test_generated_roads_are_clear_of_all_that_stands_beside_them(kind):
     strips = network.strips(1.0)
     ground = rasterise_ground(strips)
     items, _ = plant(network, strips, ground, np.random.default_rng(2))
-    xy, size, model = np.array(items.xy_world_m), np.array(items.size_m), np.array(items.model)
+    size, model, yaw = np.array(items.size_m), np.array(items.model), np.array(items.yaw_world_rad)
+    xy = foot(model, np.column_stack([items.xy_world_m, np.cos(yaw), np.sin(yaw)]), size)
     above = np.array(items.base_m) > 2.0  # hangs over the road, or lies beside a road that is so high
     high = np.isin(model, [street.Street.MAST_ARM, street.Street.GANTRY, street.Street.SIGNAL_HEAD])
     at = np.rint((xy - ground.origin_world_m) / CELL_M).astype(int)
