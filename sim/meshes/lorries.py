@@ -94,7 +94,10 @@ def _wheels(sculptor: Sculptor, axles: tuple[float, ...], radius: float, level: 
 def _tail(sculptor: Sculptor, rear: float, level: int) -> None:
     """Lamps, number plate and bumper at the rear end."""
     for y in (0.95, -0.95):
-        panel(sculptor, rear - 0.012, (y - 0.2, y + 0.2), (0.82, 0.98), _M.TAIL_LAMP)
+        panel(sculptor, rear - 0.012, (y - 0.22, y + 0.22), (0.80, 1.0), _M.TAIL_LAMP)
+        if level == 0:
+            panel(sculptor, rear - 0.006, (y - 0.27, y + 0.27), (0.70, 1.04), _M.BLACK)
+            panel(sculptor, rear - 0.004, (y - 0.24, y + 0.24), (0.24, 0.70), _M.DARK)  # mudguards
     plate(sculptor, -1.0, 0.012 - rear, 0.90)
     if level == 0:
         sculptor.box((rear, -1.15, 0.48), (rear + 0.08, 1.15, 0.62), _M.METAL)
@@ -114,6 +117,23 @@ def _rounded(x: float, half: float, low: float, high: float, sides: int) -> np.n
     return np.stack([np.full(sides, x), half * np.cos(turn), middle + tall * np.sin(turn)], 1)
 
 
+def _rear_doors(sculptor: Sculptor, rear: float, floor: float, roof: float) -> None:
+    """Two leaves in a frame of dark metal, with hinges, bars that lock them, their handles, and lamps above."""
+    for y in (-1.2, 1.2):
+        panel(sculptor, rear - 0.004, (y - 0.05, y + 0.05), (floor, roof), _M.METAL)
+        for z in np.linspace(floor + 0.25, roof - 0.35, 4):
+            panel(sculptor, rear - 0.010, (y - 0.10, y + 0.10), (float(z) - 0.035, float(z) + 0.035), _M.BLACK)
+        panel(sculptor, rear - 0.010, (y - 0.05, y + 0.05), (roof - 0.11, roof - 0.05), _M.TAIL_LAMP)
+    panel(sculptor, rear - 0.004, (-1.2, 1.2), (roof - 0.14, roof), _M.METAL)
+    panel(sculptor, rear - 0.004, (-1.2, 1.2), (floor, floor + 0.12), _M.METAL)
+    panel(sculptor, rear - 0.006, (-0.025, 0.025), (floor, roof - 0.14), _M.DARK)
+    for y in (-0.85, -0.3, 0.3, 0.85):
+        panel(sculptor, rear - 0.012, (y - 0.028, y + 0.028), (floor + 0.02, roof - 0.10), _M.RIM)
+        panel(sculptor, rear - 0.014, (y - 0.03, y + 0.22 * float(np.sign(-y))), (floor + 0.62, floor + 0.69), _M.BLACK)
+        for z in (floor + 0.10, floor + 0.95, roof - 0.25):
+            panel(sculptor, rear - 0.013, (y - 0.06, y + 0.06), (z - 0.05, z + 0.05), _M.BLACK)
+
+
 def _body(sculptor: Sculptor, kind: str, rear: float, front: float, floor: float, roof: float, level: int) -> None:
     """What is carried, between x = rear and front."""
     if kind in ("box", "curtain"):
@@ -123,9 +143,7 @@ def _body(sculptor: Sculptor, kind: str, rear: float, front: float, floor: float
             for y in (1.25, -1.25):
                 side_panel(sculptor, (rear, front), y * 1.003, (floor - 0.09, floor + 0.05), _M.METAL)
                 side_panel(sculptor, (rear, front), y * 1.003, (roof - 0.06, roof), _M.METAL)
-            panel(sculptor, rear - 0.006, (-0.012, 0.012), (floor, roof - 0.06), _M.DARK)
-            for y in (-0.9, -0.35, 0.35, 0.9):
-                panel(sculptor, rear - 0.008, (y - 0.02, y + 0.02), (floor, roof - 0.06), _M.METAL)
+            _rear_doors(sculptor, rear, floor, roof)
     elif kind == "tanker":
         sides = 8 if level else 14
         ends = ((rear, 0.72), (rear + 0.22, 1.0), (front - 0.22, 1.0), (front, 0.72))
@@ -157,10 +175,24 @@ def _body(sculptor: Sculptor, kind: str, rear: float, front: float, floor: float
         sculptor.cap(_oblong(rear, front, 1.05, floor)[::-1], _M.DARK)
         sculptor.box((front - 0.1, -1.25, wall), (front + 0.9, 1.25, wall + 0.12), _M.LIVERY)
         if level == 0:
-            for x in np.linspace(rear + 0.5, front - 0.5, 6):
-                for y in (1.0, -1.0):
-                    low, high = sorted((y * 1.10, y * 1.25))
-                    sculptor.box((x - 0.05, low, floor), (x + 0.05, high, wall - 0.02), _M.LIVERY)
+            _ribs(sculptor, rear, front, floor, wall)
+
+
+def _ribs(sculptor: Sculptor, rear: float, front: float, floor: float, wall: float) -> None:
+    """What stiffens a tipper: posts along its sides, posts, rails and hinges on its tailboard."""
+    for x in np.linspace(rear + 0.5, front - 0.5, 6):
+        for y in (1.0, -1.0):
+            low, high = sorted((y * 1.10, y * 1.25))
+            sculptor.box((x - 0.05, low, floor), (x + 0.05, high, wall - 0.02), _M.LIVERY)
+    for y in (-1.04, -0.52, 0.0, 0.52, 1.04):
+        sculptor.box((rear - 0.06, y - 0.05, floor + 0.05), (rear, y + 0.05, wall - 0.1), _M.LIVERY)
+        panel(sculptor, rear - 0.004, (y + 0.05, y + 0.10), (floor + 0.05, wall - 0.1), _M.DARK)  # their shade
+    for z in (floor + 0.02, wall - 0.12):
+        sculptor.box((rear - 0.07, -1.12, z), (rear, 1.12, z + 0.10), _M.METAL)
+        panel(sculptor, rear - 0.005, (-1.1, 1.1), (z - 0.05, z), _M.DARK)
+    for y in (-0.95, 0.95):
+        panel(sculptor, rear - 0.075, (y - 0.07, y + 0.07), (wall - 0.18, wall + 0.04), _M.BLACK)
+        panel(sculptor, rear - 0.075, (y - 0.06, y + 0.06), (floor - 0.02, floor + 0.16), _M.BLACK)
 
 
 def _oblong(rear: float, front: float, half: float, z: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from sim.painting.facades import Rgb, fill
 from sim.painting.noise import tiling_noise, to_bytes
 
 _WALLS: tuple[Rgb, ...] = (
-    (0.66, 0.63, 0.57), (0.58, 0.56, 0.53), (0.73, 0.70, 0.64), (0.52, 0.36, 0.29), (0.62, 0.56, 0.46),
+    (0.66, 0.63, 0.57), (0.58, 0.56, 0.53), (0.73, 0.70, 0.64), (0.56, 0.44, 0.37), (0.62, 0.56, 0.46),
     (0.47, 0.46, 0.45),
 )  # fmt: skip
 _FRAMES: tuple[Rgb, ...] = (

@@ -285,14 +285,16 @@ def livery(
     size: wp.vec3,
     texel_m: wp.float32,
 ):
-    """The big panels of buses, lorries and trailers: a colour, a band, the owner's name in large letters, ribs."""
+    """The big panels of buses, lorries and trailers: a colour, a band, the owner's name in large letters (smaller ones
+    at the rear), ribs."""
     chance = hashed(tint, 3)
     base = mix(paint_rgb(chance, 0.7), wp.vec3(0.66, 0.66, 0.64), 0.35)
     if material == 8 and chance < 0.55:
         base = wp.vec3(0.66, 0.66, 0.64)
     accent = paint_rgb(0.58 + 0.42 * hashed(tint, 15), 0.5)
     high = metric[2] / size[2]
-    if material != 34 and wp.abs(flat[1]) > 0.7:
+    behind = material != 34 and flat[0] < -0.7
+    if material != 34 and wp.abs(flat[1]) > 0.7 or behind:
         style = hashed(tint, 16)
         if style < 0.35 and high < 0.42:
             base = accent
@@ -302,6 +304,9 @@ def livery(
             letters = 5
             tall = 0.20 * size[2]
             at = metric[0] * wp.sign(-flat[1]) / (0.75 * tall) + 0.5 * float(letters)
+            if behind:
+                tall = 0.11 * size[2]
+                at = 0.5 * float(letters) - metric[1] / (0.75 * tall)
             place = int(wp.floor(at))
             if place >= 0 and place < letters:
                 mark = ink(
