@@ -11,8 +11,12 @@ from sim.kernels.spawn import draw_sample
 wp.set_module_options({"enable_backward": False})
 
 CROSSING_TRIES = wp.constant(24)
-CROSSWALK_SHARE = wp.constant(0.65)  # of the people on a map with crosswalks; the rest of these but
+CROSSWALK_SHARE = wp.constant(0.5)  # of the people on a map with crosswalks; the rest of these but
 JAYWALK_SHARE = wp.constant(0.1)  # walks along the pavement
+STROLL_SHARE = wp.constant(0.5)  # of the people on a map without crosswalks walks beside the road
+STROLL_M = wp.constant(30.0)  # way along a straight pavement, and in bends
+STROLL_LEAST_M = wp.constant(15.0)
+STRAY_M = wp.constant(2.0)  # how much further from the asphalt than need be that way may lead
 CROSSWALK_NEAR_M = wp.constant(150.0)  # people use crosswalks this close to the ego's start while there are some
 CORNER_M = wp.constant(6.0)  # who does not use a crosswalk keeps this far from turning traffic
 REFUGE_M = wp.constant(0.5)  # people wait at least this far from the asphalt
@@ -138,7 +142,7 @@ def spawn_people(
     taste = uniform(random_key(seed[b], CROSSWALK, leader, wp.int64(0)), 0)
     has_crosswalk = lanes.crosswalk_first[world_map + 1] > lanes.crosswalk_first[world_map]
     uses_crosswalk = has_crosswalk and taste < CROSSWALK_SHARE
-    on_pavement = has_crosswalk and not uses_crosswalk and taste < 1.0 - JAYWALK_SHARE
+    on_pavement = not uses_crosswalk and taste < wp.where(has_crosswalk, 1.0 - JAYWALK_SHARE, STROLL_SHARE)
     walk_style_out[b, p] = wp.where(uses_crosswalk, CROSSWALK_WALK, 0)
     found = bool(False)
     for attempt in range(CROSSING_TRIES):
@@ -153,9 +157,10 @@ def spawn_people(
                     lanes, key, world_map, wp.vec2(ego[0], ego[1]), attempt >= CROSSING_TRIES / 2
                 )
                 if crosswalk >= 0:
-                    at = lanes.crosswalk_world[crosswalk]
-                    left = wp.vec2(at[2], at[3])
-                    center = wp.vec2(at[0] + left[1] * (abreast - ABREAST_M), at[1] - left[0] * (abreast - ABREAST_M))
+                    place = lanes.crosswalk_world[crosswalk]
+                    left = wp.vec2(place[2], place[3])
+                    shift = abreast - ABREAST_M
+                    center = wp.vec2(place[0] + left[1] * shift, place[1] - left[0] * shift)
                     usable = True
             else:
                 sample = draw_sample(lanes, key, world_map, 0.9, b, route_lane, route_valid, start_s)
@@ -175,10 +180,14 @@ def spawn_people(
                 count = int(0)
                 if fast or on_pavement:
                     along = wp.vec2(left[1], -left[0])
-                    origin = center - left * (to_right + wp.where(fast, 2.0, 1.0))
-                    goal = origin + along * 15.0
-                    found = to_right < 15.0 and edge_distance(lanes, world_map, goal) < wp.where(fast, -1.0, -0.6)
-                    found = found and edge_distance(lanes, world_map, origin + along * 7.5) < wp.where(fast, -1.0, -0.6)
+                    clear_m = wp.where(fast, 1.0, 0.6)
+                    origin = center - left * (to_right + wp.where(fast, 2.0, between(key, 11, 0.8, 1.5)))
+                    way = wp.where(attempt < CROSSING_TRIES / 2, STROLL_M, STROLL_LEAST_M)
+                    goal = origin + along * way
+                    found = to_right < 15.0
+                    for k in range(1, 5):
+                        at = edge_distance(lanes, world_map, origin + along * (0.25 * float(k) * way))
+                        found = found and at < -clear_m and at > -clear_m - STRAY_M
                 elif to_left + to_right < 24.0:
                     count = list_crossed_lanes(
                         lanes,
@@ -217,11 +226,17 @@ def spawn_people(
     goal = walk_to_world_m_out[b, i]
     across = goal - origin
     yaw = wp.atan2(across[1], across[0])
-    if uniform(key, 1) < 0.5:
+    length = wp.length(across)
+    if found and cross_count_out[b, p] == 0:  # on the way: nothing can come in between
+        s = between(key, 12, 0.05, 1.95) * length
+        walk_s_m_out[b, i] = s
+        xy_world_m_out[b, i] = origin + across * ((length - wp.abs(s - length)) / length)
+        yaw = wp.where(s > length, wrap_angle(yaw + 3.141592653589793), yaw)
+    elif uniform(key, 1) < 0.5:
         walk_s_m_out[b, i] = 0.0
         xy_world_m_out[b, i] = origin
     else:
-        walk_s_m_out[b, i] = wp.length(across)
+        walk_s_m_out[b, i] = length
         xy_world_m_out[b, i] = goal
         yaw = wrap_angle(yaw + 3.141592653589793)
     yaw_world_rad_out[b, i] = yaw

@@ -76,6 +76,32 @@ PEOPLE = (
     Person(1.60, Sex.FEMALE, Age.OLD, 1.10, hair="bun", legs="skirt", coat=True, pack="bag"),
 )
 BODIES = len(PEOPLE)
+
+
+@dataclass(frozen=True)
+class Stance:
+    """How somebody stands; angles in rad. Arms: upper arm forward, elbow's bend, elbow outwards."""
+
+    step: float  # of the left thigh, ahead
+    apart: float  # sideways slope of the legs
+    left: tuple[float, float, float]
+    right: tuple[float, float, float]
+
+
+STANCES = (
+    Stance(0.30, 0.10, (0.12, 0.45, 0.22), (-0.12, 0.30, 0.22)),
+    Stance(0.20, 0.13, (-0.42, 1.05, 0.42), (-0.42, 1.05, 0.42)),  # hands in the pockets
+    Stance(0.26, 0.09, (0.05, 0.40, 0.20), (0.25, 1.95, 0.20)),  # looks at a telephone
+    Stance(0.18, 0.15, (-0.20, 0.35, 0.34), (-0.30, 1.45, 0.50)),  # a hand on the hip
+    Stance(0.28, 0.12, (-0.28, 1.80, 0.32), (-0.34, 1.62, 0.32)),  # arms folded
+)
+
+
+def _stance_of(body: int) -> int:
+    """Who carries a bag lets that arm hang."""
+    return 0 if PEOPLE[body].pack == "bag" else body % len(STANCES)
+
+
 KEYPOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
              "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee",
              "right_knee", "left_ankle", "right_ankle")  # fmt: skip
@@ -98,27 +124,33 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
     shoulder_y = h * (0.098 if female or p.age == Age.CHILD else 0.110) * (0.8 + 0.2 * p.girth)
     turn = 2.0 * math.pi * pose / WALK_PHASES
     lean = 0.15 if old else 0.04
+    stance = STANCES[_stance_of(body)]
     at: dict[str, np.ndarray] = {}
     for name, side, shift in (("left", 1.0, 0.0), ("right", -1.0, math.pi)):
         swing = math.sin(turn + shift)
         lift = max(0.0, math.cos(turn + shift))
         reach = 0.0 if stands else (0.20 if old else 0.28)
-        # Who stands rests on the right leg, the left one a little ahead; some look at a telephone.
-        thigh = (0.09 if side > 0.0 else 0.0) if stands else reach * swing + 0.10 * lift + 0.04
-        bend = (0.08 if side > 0.0 else 0.03) if stands else 0.10 + 0.95 * lift * (1.0 - 0.35 * swing)
-        apart = 0.07 * side if stands else -0.03 * side
+        thigh = reach * swing + 0.10 * lift + 0.04
+        bend = 0.10 + 0.95 * lift * (1.0 - 0.35 * swing)
+        apart = -0.03 * side
+        if stands:  # on the right leg, the left one ahead
+            thigh, bend, apart = (stance.step, 0.10, 0.5 * stance.apart) if side > 0.0 else (-0.10, 0.03, -stance.apart)
         hip = np.array([0.0, side * hip_y, leg])
         knee = hip + 0.475 * leg * np.array([math.sin(thigh), apart, -math.cos(thigh)])
         ankle = knee + 0.445 * leg * np.array([math.sin(thigh - bend), apart, -math.cos(thigh - bend)])
         sole = max(-0.55, min(0.35, 0.55 * (thigh - bend) + 0.10)) if not stands else 0.0
         toe = ankle + 0.090 * h * np.array([math.cos(sole), (0.25 if stands else 0.10) * side, math.sin(sole) - 0.12])
         at |= {f"{name}_hip": hip, f"{name}_knee": knee, f"{name}_ankle": ankle, f"{name}_toe": toe}
-        phone = stands and side < 0.0 and body % 3 == 0 and p.pack != "bag"
-        up = lean + (0.10 * side + 0.25 * phone if stands else -0.95 * reach * swing)
+        up, out = lean - 0.95 * reach * swing, 0.17
+        fold = up + 0.35 + 0.35 * max(0.0, -swing)
+        if stands:
+            up, bent, out = stance.left if side > 0.0 else stance.right
+            fold = up + bent
         shoulder = np.array([0.9 * spine * math.sin(lean), side * shoulder_y, leg + 0.90 * spine * math.cos(lean)])
-        elbow = shoulder + 0.175 * h * np.array([math.sin(up), 0.17 * side, -math.cos(up)])
-        fold = up + (0.30 + 1.5 * phone if stands else 0.35 + 0.35 * max(0.0, -swing))
-        wrist = elbow + 0.140 * h * np.array([math.sin(fold), 0.0, -math.cos(fold)])
+        elbow = shoulder + 0.175 * h * np.array([math.sin(up), out * side, -math.cos(up)])
+        # Raised hands come together before the chest.
+        inward = -0.7 * side * max(0.0, math.sin(fold - 0.5)) if stands else 0.0
+        wrist = elbow + 0.140 * h * np.array([math.sin(fold), inward, -math.cos(fold)])
         at |= {f"{name}_shoulder": shoulder, f"{name}_elbow": elbow, f"{name}_wrist": wrist}
     neck = np.array([spine * math.sin(lean), 0.0, leg + spine * math.cos(lean)])
     middle = np.array([neck[0] + (0.012 + 0.12 * lean) * h, 0.0, h - 0.5 * head])
