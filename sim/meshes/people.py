@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from sim.meshes.sculpt import Material, Mesh, Sculptor
+from sim.meshes.stances import STANCES
 
 WALK_PHASES = 8
 POSES = 9  # the phases of a stride, and standing
@@ -78,30 +79,6 @@ PEOPLE = (
 BODIES = len(PEOPLE)
 
 
-@dataclass(frozen=True)
-class Stance:
-    """How somebody stands; angles in rad. Arms: upper arm forward, elbow's bend, elbow outwards."""
-
-    step: float  # of the left thigh, ahead
-    apart: float  # sideways slope of the legs
-    left: tuple[float, float, float]
-    right: tuple[float, float, float]
-
-
-STANCES = (
-    Stance(0.30, 0.10, (0.12, 0.45, 0.22), (-0.12, 0.30, 0.22)),
-    Stance(0.20, 0.13, (-0.42, 1.05, 0.42), (-0.42, 1.05, 0.42)),  # hands in the pockets
-    Stance(0.26, 0.09, (0.05, 0.40, 0.20), (0.25, 1.95, 0.20)),  # looks at a telephone
-    Stance(0.18, 0.15, (-0.20, 0.35, 0.34), (-0.30, 1.45, 0.50)),  # a hand on the hip
-    Stance(0.28, 0.12, (-0.28, 1.80, 0.32), (-0.34, 1.62, 0.32)),  # arms folded
-)
-
-
-def _stance_of(body: int) -> int:
-    """Who carries a bag lets that arm hang."""
-    return 0 if PEOPLE[body].pack == "bag" else body % len(STANCES)
-
-
 KEYPOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
              "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee",
              "right_knee", "left_ankle", "right_ankle")  # fmt: skip
@@ -124,7 +101,7 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
     shoulder_y = h * (0.098 if female or p.age == Age.CHILD else 0.110) * (0.8 + 0.2 * p.girth)
     turn = 2.0 * math.pi * pose / WALK_PHASES
     lean = 0.15 if old else 0.04
-    stance = STANCES[_stance_of(body)]
+    stance = STANCES[0 if p.pack == "bag" else body % len(STANCES)]  # the arm with the bag hangs
     at: dict[str, np.ndarray] = {}
     for name, side, shift in (("left", 1.0, 0.0), ("right", -1.0, math.pi)):
         swing = math.sin(turn + shift)
@@ -147,10 +124,10 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
             up, bent, out = stance.left if side > 0.0 else stance.right
             fold = up + bent
         shoulder = np.array([0.9 * spine * math.sin(lean), side * shoulder_y, leg + 0.90 * spine * math.cos(lean)])
-        elbow = shoulder + 0.175 * h * np.array([math.sin(up), out * side, -math.cos(up)])
+        elbow = shoulder + 0.175 * h * _along(math.sin(up), out * side, -math.cos(up))
         # Raised hands come together before the chest.
         inward = -0.7 * side * max(0.0, math.sin(fold - 0.5)) if stands else 0.0
-        wrist = elbow + 0.140 * h * np.array([math.sin(fold), inward, -math.cos(fold)])
+        wrist = elbow + 0.140 * h * _along(math.sin(fold), inward, -math.cos(fold))
         at |= {f"{name}_shoulder": shoulder, f"{name}_elbow": elbow, f"{name}_wrist": wrist}
     neck = np.array([spine * math.sin(lean), 0.0, leg + spine * math.cos(lean)])
     middle = np.array([neck[0] + (0.012 + 0.12 * lean) * h, 0.0, h - 0.5 * head])
@@ -162,6 +139,11 @@ def joints(body: int, pose: int) -> dict[str, np.ndarray]:
     # The lowest foot stands on the ground.
     foot = min(float(min(at[f"{s}_ankle"][2] - 0.042 * h, at[f"{s}_toe"][2] - 0.012 * h)) for s in ("left", "right"))
     return {name: point - (0.0, 0.0, foot) for name, point in at.items()}
+
+
+def _along(x: float, y: float, z: float) -> np.ndarray:
+    """The unit vector of a direction."""
+    return np.array([x, y, z]) / math.sqrt(x * x + y * y + z * z)
 
 
 def _chain(

@@ -294,7 +294,7 @@ def livery(
     accent = paint_rgb(0.58 + 0.42 * hashed(tint, 15), 0.5)
     high = metric[2] / size[2]
     behind = material != 34 and flat[0] < -0.7
-    if material != 34 and wp.abs(flat[1]) > 0.7 or behind:
+    if behind or (material != 34 and wp.abs(flat[1]) > 0.7):
         style = hashed(tint, 16)
         if style < 0.35 and high < 0.42:
             base = accent
