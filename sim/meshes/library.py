@@ -27,6 +27,7 @@ from sim.types import Semantic
 
 LEVELS = 3
 DOORS = 2  # after the levels of a car: its open left and its open right front door
+SPARE = 16  # triangles past the last that may be read, not used
 STEEPEST = 400.0  # normals of thinner triangles than this change by so much per box that they are taken as flat
 
 
@@ -103,6 +104,11 @@ class MeshLibrary:
     person: np.ndarray  # (MODELS, 2) int32 for people Sex and Age, else 0
     look: np.ndarray  # (materials, 4) float32 of looks.look_table
     glyph: np.ndarray  # (glyphs,) int32 of looks.glyph_table
+
+    def rows(self) -> np.ndarray:
+        """(13, T + SPARE) float32: the coordinates of all corners, then of the planes, each in a row of its own."""
+        triangles = len(self.material)
+        return np.pad(np.hstack([self.corner.reshape(triangles, 9), self.plane]).T, ((0, 0), (0, SPARE)))
 
 
 @functools.cache

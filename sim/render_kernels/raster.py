@@ -1,16 +1,16 @@
 """Which triangle is seen at each sample: an atomic-min visibility buffer, silhouettes and shadow stencils.
 
 A sample's key is depth in units of 2^-20 m in the upper 32 bits and the triangle's name in the lower ones, so that the
-minimum over all triangles, in whatever order they arrive, is the visible one. Edge functions are homogeneous (Olano and
-Greer, "Triangle scan conversion using 2D homogeneous coordinates", 1997): a ray (x, y, 1) meets the triangle p0 p1 p2
-where all of ray . (p_i x p_j) have the sign of the triangle's volume, and no clipping at the near plane is needed.
+minimum over all triangles, in whatever order they arrive, is the visible one. `scan.py` cuts triangles into rows.
 """
 
 import warp as wp
 
+from sim.render_kernels.scan import draw_triangles, shade_triangles
 from sim.render_kernels.terrain import Ground, hit
 from sim.render_kernels.view import (
     DEPTH_ONE,
+    FARTHEST_M,
     ITEM_SHIFT,
     NEAR_M,
     STATIC_FLAG,
@@ -24,8 +24,6 @@ from sim.render_kernels.view import (
 
 wp.set_module_options({"enable_backward": False})
 
-ALL_BITS = wp.constant(wp.uint32(0xFFFFFFFF))
-FARTHEST_M = wp.constant(2000.0)  # keys have room for 2048 m
 PEDESTRIAN = wp.constant(3)
 
 
@@ -65,34 +63,6 @@ def columns_of(limits: wp.vec2, focal: wp.float32, center: wp.float32, width: wp
 
 
 @wp.func
-def bits_of(word: wp.uint32):
-    """How many bits are set."""
-    x = word - ((word >> wp.uint32(1)) & wp.uint32(0x55555555))
-    x = (x & wp.uint32(0x33333333)) + ((x >> wp.uint32(2)) & wp.uint32(0x33333333))
-    x = (x + (x >> wp.uint32(4))) & wp.uint32(0x0F0F0F0F)
-    return int((x * wp.uint32(0x01010101)) >> wp.uint32(24))
-
-
-@wp.func
-def mark_row(
-    bitmap: wp.array4d(dtype=wp.uint32), view: wp.int32, actor: wp.int32, row: wp.int32, first: wp.int32, last: wp.int32
-):
-    """Set the bits of columns first..last in an actor's silhouette; returns how many were not set before."""
-    fresh = int(0)
-    for word in range(first >> 5, (last >> 5) + 1):
-        mask = ALL_BITS
-        low = first - (word << 5)
-        high = last - (word << 5)
-        if low > 0:
-            mask = mask & (ALL_BITS << wp.uint32(low))
-        if high < 31:
-            mask = mask & (ALL_BITS >> wp.uint32(31 - high))
-        before = wp.atomic_or(bitmap, view, actor, row, word, mask)
-        fresh += bits_of(mask & (ALL_BITS ^ before))
-    return fresh
-
-
-@wp.func
 def widen(bounds: wp.vec4, p: wp.vec3, q: wp.vec3, focal: wp.float32, center: wp.vec2):
     """Extend (u min, v min, u max, v max) by a triangle's edge from p to q, cut at the near plane."""
     if p[2] < NEAR_M and q[2] < NEAR_M:
@@ -112,26 +82,6 @@ def widen(bounds: wp.vec4, p: wp.vec3, q: wp.vec3, focal: wp.float32, center: wp
         wp.min(bounds[1], wp.min(va, vb)),
         wp.max(bounds[2], wp.max(ua, ub)),
         wp.max(bounds[3], wp.max(va, vb)),
-    )
-
-
-@wp.func
-def box_of(p0: wp.vec3, p1: wp.vec3, p2: wp.vec3, focal: wp.float32, center: wp.vec2):
-    """(u min, v min, u max, v max) of a triangle wholly in front of the camera."""
-    i0 = focal / p0[2]
-    i1 = focal / p1[2]
-    i2 = focal / p2[2]
-    u0 = p0[0] * i0
-    u1 = p1[0] * i1
-    u2 = p2[0] * i2
-    v0 = p0[1] * i0
-    v1 = p1[1] * i1
-    v2 = p2[1] * i2
-    return wp.vec4(
-        wp.min(u0, wp.min(u1, u2)) + center[0],
-        wp.min(v0, wp.min(v1, v2)) + center[1],
-        wp.max(u0, wp.max(u1, u2)) + center[0],
-        wp.max(v0, wp.max(v1, v2)) + center[1],
     )
 
 
@@ -200,74 +150,16 @@ def draw(
     view, thread = wp.tid()
     camera = view % views.cameras
     focal = views.focal_px[camera] * float(views.samples)
-    scale = 1.0 / focal
     center = views.center_px[camera] * float(views.samples)
-    width = views.width * views.samples
-    height = views.height * views.samples
+    size = wp.vec2i(views.width * views.samples, views.height * views.samples)
     for slot in range(thread // lanes, drawn.count[view], threads // lanes):
         name = drawn.name[view, slot]
-        axes = drawn.axes[view, slot]
-        shift = drawn.shift[view, slot]
-        eye = drawn.source[view, slot]
-        extent = drawn.triangles[view, slot]
-        actor = int(name >> ITEM_SHIFT)
         outline = silhouettes and (name & STATIC_FLAG) == wp.int64(0)
-        bounds = wp.vec4(1.0e9, 1.0e9, -1.0e9, -1.0e9)
-        pixels = int(0)
-        for triangle in range(thread % lanes, extent[1], lanes):
-            plane = meshes.plane[extent[0] + triangle]
-            if plane[0] * eye[0] + plane[1] * eye[1] + plane[2] * eye[2] <= plane[3]:
-                continue
-            at = 3 * (extent[0] + triangle)
-            p0 = axes * meshes.corner[at] + shift
-            p1 = axes * meshes.corner[at + 1] + shift
-            p2 = axes * meshes.corner[at + 2] + shift
-            box = wp.vec4()
-            if wp.min(p0[2], wp.min(p1[2], p2[2])) < NEAR_M:
-                box = cut_box(p0, p1, p2, focal, center)
-            else:
-                box = box_of(p0, p1, p2, focal, center)
-            if outline:
-                bounds = wp.vec4(
-                    wp.min(bounds[0], box[0]), wp.min(bounds[1], box[1]),
-                    wp.max(bounds[2], box[2]), wp.max(bounds[3], box[3]),
-                )  # fmt: skip
-            # Most far triangles lie between the centres of pixels.
-            across = centres_in(box[0], box[2], width)
-            rows = centres_in(box[1], box[3], height)
-            if across[0] > across[1] or rows[0] > rows[1]:
-                continue
-            normal = wp.cross(p1 - p0, p2 - p0)
-            volume = wp.dot(normal, p0)
-            if volume >= 0.0:
-                continue
-            e0 = -edge_plane(p1, p2)
-            e1 = -edge_plane(p2, p0)
-            e2 = -edge_plane(p0, p1)
-            tag = name + wp.int64(triangle)
-            for row in range(rows[0], rows[1] + 1):
-                y = (float(row) + 0.5 - center[1]) * scale
-                limits = row_limits(e0, y, wp.vec2(-1.0e6, 1.0e6))
-                limits = row_limits(e1, y, limits)
-                limits = row_limits(e2, y, limits)
-                columns = columns_of(limits, focal, center[0], width)
-                if columns[0] > columns[1]:
-                    continue
-                if outline:
-                    pixels += mark_row(bitmap_out, view, actor, row, columns[0], columns[1])
-                rest = normal[1] * y + normal[2]
-                for column in range(columns[0], columns[1] + 1):
-                    slope = normal[0] * ((float(column) + 0.5 - center[0]) * scale) + rest
-                    z = volume / slope
-                    if slope < 0.0 and z > NEAR_M and z < FARTHEST_M:
-                        key = (wp.int64(z * DEPTH_ONE + 0.5) << wp.int64(32)) | tag
-                        wp.atomic_min(key_out, view, row, column, key)
-        if outline:
-            wp.atomic_add(silhouette_out, view, actor, pixels)
-            wp.atomic_min(amodal_out, view, actor, 0, bounds[0])
-            wp.atomic_min(amodal_out, view, actor, 1, bounds[1])
-            wp.atomic_max(amodal_out, view, actor, 2, bounds[2])
-            wp.atomic_max(amodal_out, view, actor, 3, bounds[3])
+        draw_triangles(
+            meshes.row, drawn.axes[view, slot], drawn.shift[view, slot], drawn.source[view, slot],
+            1.0, drawn.triangles[view, slot], focal, center, size, thread % lanes, lanes, view, name,
+            int(name >> ITEM_SHIFT), outline, key_out, bitmap_out, silhouette_out, amodal_out,
+        )  # fmt: skip
 
 
 @wp.func
@@ -296,55 +188,15 @@ def draw_shadows(
     view, thread = wp.tid()
     camera = view % views.cameras
     focal = views.focal_px[camera] * float(views.samples)
-    scale = 1.0 / focal
     center = views.center_px[camera] * float(views.samples)
-    width = views.width * views.samples
-    height = views.height * views.samples
+    size = wp.vec2i(views.width * views.samples, views.height * views.samples)
     flat = ground.flat[map_index[view // views.cameras]] == 1
     for slot in range(thread // lanes, shadows.count[view], threads // lanes):
-        axes = shadows.axes[view, slot]
-        shift = shadows.shift[view, slot]
-        sun = shadows.source[view, slot]
-        extent = shadows.triangles[view, slot]
-        for triangle in range(thread % lanes, extent[1], lanes):
-            # Only the faces that the sun sees: each point once.
-            plane = meshes.plane[extent[0] + triangle]
-            if plane[0] * sun[0] + plane[1] * sun[1] + plane[2] * sun[2] <= 0.0:
-                continue
-            at = 3 * (extent[0] + triangle)
-            p0 = axes * meshes.corner[at] + shift
-            p1 = axes * meshes.corner[at + 1] + shift
-            p2 = axes * meshes.corner[at + 2] + shift
-            box = wp.vec4()
-            if wp.min(p0[2], wp.min(p1[2], p2[2])) < NEAR_M:
-                box = cut_box(p0, p1, p2, focal, center)
-            else:
-                box = box_of(p0, p1, p2, focal, center)
-            across = centres_in(box[0], box[2], width)
-            rows = centres_in(box[1], box[3], height)
-            if across[0] > across[1] or rows[0] > rows[1]:
-                continue
-            normal = wp.cross(p1 - p0, p2 - p0)
-            volume = wp.dot(normal, p0)
-            if volume >= 0.0:
-                continue
-            e0 = -edge_plane(p1, p2)
-            e1 = -edge_plane(p2, p0)
-            e2 = -edge_plane(p0, p1)
-            for row in range(rows[0], rows[1] + 1):
-                y = (float(row) + 0.5 - center[1]) * scale
-                limits = row_limits(e0, y, wp.vec2(-1.0e6, 1.0e6))
-                limits = row_limits(e1, y, limits)
-                limits = row_limits(e2, y, limits)
-                columns = columns_of(limits, focal, center[0], width)
-                rest = normal[1] * y + normal[2]
-                for column in range(columns[0], columns[1] + 1):
-                    if flat:
-                        stencil_out[view, row, column] = wp.uint8(1)
-                    else:
-                        z = volume / (normal[0] * ((float(column) + 0.5 - center[0]) * scale) + rest)
-                        if on_the_ground(key[view, row, column], z):
-                            stencil_out[view, row, column] = wp.uint8(1)
+        # Only the faces that the sun sees: each point once.
+        shade_triangles(
+            meshes.row, shadows.axes[view, slot], shadows.shift[view, slot], shadows.source[view, slot], 0.0,
+            shadows.triangles[view, slot], focal, center, size, thread % lanes, lanes, view, flat, key, stencil_out,
+        )  # fmt: skip
 
 
 @wp.kernel

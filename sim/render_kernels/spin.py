@@ -9,9 +9,10 @@ straight and turn with its car; actors move on at their speed. Columns are then 
 import warp as wp
 
 from sim.render_kernels.appearance import turns_of
-from sim.render_kernels.raster import FARTHEST_M, edge_plane
+from sim.render_kernels.raster import edge_plane
 from sim.render_kernels.view import (
     DEPTH_ONE,
+    FARTHEST_M,
     FINE_PX,
     ITEM_SHIFT,
     LEAST_PX,

@@ -8,6 +8,7 @@ from sim.render_kernels.terrain import Ground, normal_at
 wp.set_module_options({"enable_backward": False})
 
 NEAR_M = wp.constant(0.05)
+FARTHEST_M = wp.constant(2000.0)  # keys have room for 2048 m
 DEPTH_ONE = wp.constant(1048576.0)
 EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 SKYLINE_M = wp.constant(1900.0)  # depths end at 2000 m
@@ -26,6 +27,7 @@ LEFT_DOOR = wp.constant(3)  # after the levels of detail of a model; its right d
 @wp.struct
 class Meshes:
     corner: wp.array(dtype=wp.vec3)  # 3 per triangle, unit box
+    row: wp.array2d(dtype=wp.float32)  # (13, T) per triangle in the unit box: x, y, z of its corners, then its plane
     normal: wp.array(dtype=wp.vec3)
     material: wp.array(dtype=wp.int32)
     first: wp.array2d(dtype=wp.int32)

@@ -376,6 +376,7 @@ class Renderer:
     def _mesh_struct(self, library: MeshLibrary) -> Any:  # view.Meshes
         result = view.Meshes()
         result.corner = self._constant(library.corner.reshape(-1, 3), wp.vec3)
+        result.row = self._constant(library.rows())
         result.normal = self._constant(library.normal.reshape(-1, 3), wp.vec3)
         result.material = self._constant(library.material)
         result.first, result.count = self._constant(library.first), self._constant(library.count)
