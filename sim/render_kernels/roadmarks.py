@@ -119,6 +119,7 @@ def label_road(
     path_valid: wp.array3d(dtype=wp.bool),
     # In
     views: Views,
+    ray: wp.array3d(dtype=wp.vec3),
     marks: Marks,
     depth_m: wp.array3d(dtype=wp.float32),
     semantic: wp.array3d(dtype=wp.uint8),
@@ -126,19 +127,17 @@ def label_road(
     # Out
     seen_out: wp.array3d(dtype=wp.uint8),
 ):
-    """`stride` threads share a row."""
+    """`stride` threads share a row; `ray` (C, H, W) is where a pixel's point of depth 1 lies, in camera axes."""
     view, row, lane = wp.tid()
     world = view // views.cameras
     scene = map_index[world]
     camera = view % views.cameras
-    focal = views.focal_px[camera]
-    center = views.center_px[camera]
     world_from_camera = wp.transpose(views.camera_from_world[view])
     for column in range(lane, views.width, stride):
         bits = int(0)
         if int(semantic[view, row, column]) == ROAD:
-            ray = wp.vec3((float(column) + 0.5 - center[0]) / focal, (float(row) + 0.5 - center[1]) / focal, 1.0)
-            point = views.eye[view] + world_from_camera * ray * depth_m[view, row, column]
+            toward = world_from_camera * ray[camera, row, column]
+            point = views.eye[view] + toward * depth_m[view, row, column]
             bits = road_at(lanes, marks, scene, path_lane, path_valid, world, point)
         seen_out[view, row, column] = wp.uint8(bits)
 

@@ -19,7 +19,7 @@ from sim.types import Boxes3D, CameraModel, EgoState, ExtraLabel, GroundTruth, S
 class Cameras:
     """Draws `worlds` worlds of `actors` actors through one rig; pinholes and ideal sensors cost nothing extra.
 
-    Raises ValueError where sizes do not fit each other, or where labels are asked for that lenses cannot bend.
+    Raises ValueError where sizes do not fit each other.
     """
 
     def __init__(
@@ -37,8 +37,6 @@ class Cameras:
         lidar: LidarSpec | None = None,
         radar: RadarConfig | None = None,
     ) -> None:
-        if rig.lenses and labels:
-            raise ValueError(f"labels: {', '.join(labels)} are those of pinholes; leave them out or camera.lens")
         self.camera = rig
         self._lens = LensStage(rig, worlds, actors, device) if rig.lenses else None
         self._sensor = None if touches_nothing(sensor) else SensorStage(sensor)

@@ -1,13 +1,11 @@
 """Real lenses: pictures and labels of ideal views, resampled as the lens projects.
 
-A lens is a formula from the direction of a ray to a pixel: Brown-Conrady (five coefficients, as OpenCV) or fisheye
-(Kannala and Brandt, 2006; four). For each camera a few pinhole views are rendered that hold everything it sees;
-a table made once says which view and where in it each pixel looks. Colour is taken between four pixels, labels from the
-nearest, its depth moved along the surface there to the pixel's own ray.
+A lens is a formula from the direction of a ray to a pixel (`lens_models.py`). For each camera a few pinhole views are
+rendered that hold everything it sees; a table made once says which view and where in it each pixel looks. Colour is
+taken between four pixels, labels from the nearest, its depth moved along the surface there to the pixel's own ray.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,87 +13,15 @@ import torch
 import warp as wp
 
 from sim.render_kernels import lens as kernels
-from sim.types import Boxes2D, CameraModel, GroundTruth, Lens, SensorFrame
+from sim.rendering.lens_labels import LensLabels
+from sim.rendering.lens_models import directions, project, reach
+from sim.types import Boxes2D, CameraModel, GroundTruth, SensorFrame
 
 _SPAN_RAD = math.radians(50.0)  # from the axis of an ideal view to its edge, where several share a field
 _WIDEST_RAD = math.radians(66.0)  # the same of a single view
 _TURNED = {  # yaw left and pitch up of the views that together see up to 110 degrees from the axis
     "ahead": (0.0, 0.0), "left": (90.0, 0.0), "right": (-90.0, 0.0), "up": (0.0, 90.0), "down": (0.0, -90.0)
 }  # fmt: skip
-
-
-def project(lens: Lens, ray: np.ndarray, focal_px: float, center_px: np.ndarray) -> np.ndarray:
-    """Pixels (..., 2) of camera-frame directions (..., 3)."""
-    ray = np.asarray(ray, dtype=np.float64)
-    k = np.zeros(5)
-    k[: len(lens.k)] = lens.k
-    if lens.model == "fisheye":
-        aside = np.hypot(ray[..., 0], ray[..., 1])
-        theta = np.arctan2(aside, ray[..., 2])
-        bent = theta * (1.0 + sum(k[i] * theta ** (2 * i + 2) for i in range(4)))
-        xy = ray[..., :2] * (bent / np.maximum(aside, 1e-12))[..., None]
-    else:
-        xy = _brown_conrady(ray[..., :2] / ray[..., 2:], k)
-    return xy * focal_px + center_px
-
-
-def _brown_conrady(xy: np.ndarray, k: np.ndarray) -> np.ndarray:
-    x, y = xy[..., 0], xy[..., 1]
-    r2 = x * x + y * y
-    radial = 1.0 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))
-    return np.stack(
-        [
-            x * radial + 2.0 * k[2] * x * y + k[3] * (r2 + 2.0 * x * x),
-            y * radial + k[2] * (r2 + 2.0 * y * y) + 2.0 * k[3] * x * y,
-        ],
-        axis=-1,
-    )
-
-
-def directions(lens: Lens, pixel: np.ndarray, focal_px: float, center_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit directions (..., 3) that pixels (..., 2) see, and whether the lens shows anything there (...)."""
-    xy = (np.asarray(pixel, dtype=np.float64) - center_px) / focal_px
-    k = np.zeros(5)
-    k[: len(lens.k)] = lens.k
-    if lens.model == "fisheye":
-        bent = np.hypot(xy[..., 0], xy[..., 1])
-        theta = _solved(lambda t: t * (1.0 + sum(k[i] * t ** (2 * i + 2) for i in range(4))), bent, math.radians(110.0))
-        unit = xy / np.maximum(bent, 1e-12)[..., None]
-        ray = np.concatenate([unit * np.sin(theta)[..., None], np.cos(theta)[..., None]], axis=-1)
-        back = theta * (1.0 + sum(k[i] * theta ** (2 * i + 2) for i in range(4)))
-        return ray, np.abs(back - bent) < 1e-6
-    # The radial part first, along which the formula may turn back; then Newton's method for the whole.
-    radius = np.hypot(xy[..., 0], xy[..., 1])
-    flat = _solved(lambda r: r * (1.0 + r * r * (k[0] + r * r * (k[1] + r * r * k[4]))), radius, 3.0)
-    found = xy * (flat / np.maximum(radius, 1e-12))[..., None]
-    for _ in range(12):
-        found = found - _newton_step(found, xy, k)
-    reached = np.abs(_brown_conrady(found, k) - xy).max(axis=-1) < 1e-7
-    ray = np.concatenate([found, np.ones((*found.shape[:-1], 1))], axis=-1)
-    return ray / np.linalg.norm(ray, axis=-1, keepdims=True), reached
-
-
-def _solved(curve: Callable[[np.ndarray], np.ndarray], value: np.ndarray, most: float) -> np.ndarray:
-    """Where a curve through 0 first reaches each value, up to `most` or its first maximum."""
-    knots = np.linspace(0.0, most, 4096)
-    rising = curve(knots)
-    last = int(np.argmax(np.diff(rising) <= 0.0)) if (np.diff(rising) <= 0.0).any() else len(knots) - 1
-    guess = np.interp(value, rising[: last + 1], knots[: last + 1])
-    for _ in range(4):  # Newton's method, slopes by a small step
-        slope = (curve(guess + 1e-5) - curve(guess - 1e-5)) / 2e-5
-        guess = np.clip(guess - (curve(guess) - value) / np.maximum(slope, 1e-3), 0.0, knots[last])
-    return guess
-
-
-def _newton_step(at: np.ndarray, want: np.ndarray, k: np.ndarray) -> np.ndarray:
-    miss, h = _brown_conrady(at, k) - want, 1e-6
-    dx = (_brown_conrady(at + [h, 0.0], k) - _brown_conrady(at - [h, 0.0], k)) / (2 * h)
-    dy = (_brown_conrady(at + [0.0, h], k) - _brown_conrady(at - [0.0, h], k)) / (2 * h)
-    det = dx[..., 0] * dy[..., 1] - dy[..., 0] * dx[..., 1]
-    det = np.where(np.abs(det) < 1e-9, 1e-9, det)
-    a = (dy[..., 1] * miss[..., 0] - dy[..., 0] * miss[..., 1]) / det
-    b = (dx[..., 0] * miss[..., 1] - dx[..., 1] * miss[..., 0]) / det
-    return np.clip(np.stack([a, b], axis=-1), -0.2, 0.2)
 
 
 @dataclass(frozen=True)
@@ -131,6 +57,8 @@ class LensStage:
         self._camera_index = torch.tensor(self._camera_of, device=device)
         self._edge = torch.linspace(0.0, 1.0, 9, dtype=torch.float64)
         self._views = views
+        view_of, uv_of, _, _ = self._table
+        self._extras = LensLabels(rig, self.ideal, self._camera_of, view_of, uv_of, worlds, device)
 
     def apply(self, frame: SensorFrame, truth: GroundTruth) -> tuple[SensorFrame, GroundTruth]:
         """What the rig's own cameras see of the ideal views; overwritten by the next call."""
@@ -146,6 +74,7 @@ class LensStage:
         wp.launch(kernels.resample, dim, inputs=inputs, outputs=outputs, device=self._device)
         boxes = self._boxes(truth.boxes_2d)
         labels = replace(truth, depth_m=self._depth_m, semantic=self._semantic, instance=self._instance, boxes_2d=boxes)
+        labels = replace(labels, extra=self._extras.apply(truth.extra))
         return replace(frame, rgb=self._rgb, camera=self.rig), labels
 
     def _ideal_lens(self) -> wp.vec3:
@@ -211,13 +140,11 @@ class LensStage:
         ray = np.concatenate([xy, np.ones((*xy.shape[:-1], 1))], axis=-1)
         turn = self.rig.ego_from_camera[camera, :3, :3].T @ self.ideal.ego_from_camera[view, :3, :3]
         ray = ray @ turn.double().numpy().T
-        lens, k = self.rig.lenses[camera], np.zeros(5)
+        lens = self.rig.lenses[camera]
         if lens.model != "fisheye":
-            k[: len(lens.k)] = lens.k
             ray = ray / np.maximum(ray[..., 2:], 1e-6)
-            reach = _turning_radius(k)
             aside = np.linalg.norm(ray[..., :2], axis=-1, keepdims=True)
-            ray[..., :2] *= np.minimum(1.0, reach / np.maximum(aside, 1e-9))
+            ray[..., :2] *= np.minimum(1.0, reach(lens) / np.maximum(aside, 1e-9))
         found = project(lens, ray, float(self.rig.focal_px[camera]), self.rig.center_px[camera].numpy())
         return torch.from_numpy(found).float()
 
@@ -229,13 +156,6 @@ class LensStage:
         seen.index_add_(1, index, part)
         total.index_add_(1, index, torch.where(part > 0, part / (1.0 - ideal.occlusion).clamp(min=1e-6), 0.0))
         return torch.where(total > 0, seen / total.clamp(min=1e-9), 0.0)
-
-
-def _turning_radius(k: np.ndarray) -> float:
-    """How far from the axis (in units of the focal length) a Brown-Conrady lens still bends outwards."""
-    r = np.linspace(0.0, 3.0, 2048)
-    falling = np.diff(r * (1.0 + r * r * (k[0] + r * r * (k[1] + r * r * k[4])))) <= 0.0
-    return float(r[np.argmax(falling)]) if falling.any() else 3.0
 
 
 def _plan(rig: CameraModel) -> tuple[CameraModel, _Table, list[int]]:

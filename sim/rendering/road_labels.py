@@ -9,6 +9,8 @@ import warp as wp
 
 from sim.render_kernels import roadmarks, view
 from sim.rendering.decals import CELL_M, Decal, DecalKind, DecalRaster, paint_of, rasterise_decals
+from sim.rendering.lens_labels import project_rays
+from sim.rendering.lens_models import pixel_rays
 from sim.roads.lanepack import pack_lanes
 from sim.roads.network import Marking, RoadNetwork, RoadObject
 from sim.types import CameraModel, GroundTruth, LaneGraph, RoadLabels, State, World
@@ -23,16 +25,11 @@ _MARGIN_M = 2.0
 
 
 class RoadLabeller:
-    """Labels the road in what `Renderer` or `Cameras` draw of `networks` (in the order of the lane graph's maps).
-
-    Raises ValueError where cameras have lenses, which bend lines.
-    """
+    """Labels the road in what `Renderer` or `Cameras` draw of `networks` (in the order of the lane graph's maps)."""
 
     def __init__(
         self, networks: Sequence[RoadNetwork], lanes: LaneGraph, camera: CameraModel, worlds: int, device: str = "cpu"
     ) -> None:
-        if camera.lenses:
-            raise ValueError("labels: those of lanes are of pinholes; leave them out or camera.lens")
         self._device, self._camera, self._worlds = device, camera, worlds
         self._lanes, self._keep = pack_lanes(lanes, torch.device(device))
         lines = [[m for m in network.markings(STEP_M) if m.z_world_m is not None] for network in networks]
@@ -42,6 +39,7 @@ class RoadLabeller:
         self._seen = torch.zeros(shape, dtype=torch.uint8, device=device)
         self._bird = torch.zeros(worlds, BIRD_CELLS, BIRD_CELLS, dtype=torch.uint8, device=device)
         self._views, self._eye, self._turn = self._screen()
+        self._ray = wp.array(pixel_rays(camera), dtype=wp.vec3, device=device)
 
     def label(self, truth: GroundTruth, world: World, state: State) -> RoadLabels:
         """Labels of the tick that `truth` is of; the rasters are overwritten by the next call."""
@@ -55,7 +53,7 @@ class RoadLabeller:
         images = [wp.from_torch(t.flatten(0, 1)) for t in (truth.depth_m, truth.semantic)]
         stride = 1 if self._device == "cpu" else self._camera.width_px
         dim = (*images[0].shape[:2], stride)
-        inputs = [map_index, self._lanes, *path, self._views, self._marks, *images, stride]
+        inputs = [map_index, self._lanes, *path, self._views, self._ray, self._marks, *images, stride]
         outputs = [wp.from_torch(self._seen.flatten(0, 1))]
         wp.launch(roadmarks.label_road, dim, inputs, outputs, device=self._device)
         poses = [wp.from_torch(t) for t in (state.xy_world_m, state.z_world_m, state.yaw_world_rad, state.pitch_rad)]
@@ -77,10 +75,9 @@ class RoadLabeller:
         there = torch.einsum("blpi,cij->bclpj", line, mounts[:, :3, :3])
         there = there - torch.einsum("ci,cij->cj", mounts[:, :3, 3], mounts[:, :3, :3])[None, :, None, None]
         depth = there[..., 2]
-        before = valid[:, None] & (depth > 0.05)
-        focal, center = camera.focal_px.to(self._device), camera.center_px.to(self._device)
-        pixel = there[..., :2] / depth.clamp(min=0.05)[..., None] * focal[:, None, None, None]
-        pixel = torch.where(before[..., None], pixel + center[:, None, None], 0.0)
+        pixel, shown = project_rays(camera, there)
+        before = valid[:, None] & shown & (depth > 0.05)
+        pixel = torch.where(before[..., None], pixel, 0.0)
         size = torch.tensor([camera.width_px, camera.height_px], device=self._device)
         inside = before & (pixel >= 0.0).all(-1) & (pixel < size).all(-1)
         at = torch.where(inside[..., None], pixel, 0.0).long()

@@ -159,10 +159,3 @@ def test_labels_do_not_see_weather_paint_or_sensor():
         same = getattr(other.labels, name)
         assert np.array_equal(value, same) if isinstance(value, np.ndarray) else value == same, name
     assert first.annotations == other.annotations
-
-
-def test_labels_of_lenses_are_refused_by_name():
-    lens = {"camera": TREE["camera"] | {"lens": {"model": "brown_conrady", "k": [-0.2]}}}
-    tree = TREE | lens | {"render": RENDER}
-    with pytest.raises(ValueError, match=r"camera\.lens"):
-        next(iter(draw_frames(Experiment.model_validate(tree), [0], [3], {})))
