@@ -195,28 +195,28 @@ def walk_at(grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: 
     rough = 0.75 + 0.25 * grain
     if kind == 3:
         return wp.vec3(0.185, 0.18, 0.175) * rough
-    if kind == 2 or kind == 4:
-        row = wp.floor(s / 0.12)
-        gap = wp.max(
-            joint(s, 0.12, 0.02, footprint), joint(d + 0.06 * (row - 2.0 * wp.floor(0.5 * row)), 0.12, 0.02, footprint)
-        )
-        stone = (hashed(int(row), int(wp.floor(d / 0.12))) - 0.5) * wp.clamp(0.1 / footprint, 0.0, 1.0)
-        setts = wp.vec3(0.250, 0.243, 0.230)
-        if kind == 4:
-            setts = wp.vec3(0.270, 0.222, 0.195)
-        return setts * (rough * (1.0 + 0.30 * stone - 0.36 * gap))
-    long_m = float(1.6)
-    wide_m = float(50.0)
+    # Panels, slabs, or pavers, grey ones and reddish ones, in running bond.
+    long_m = float(1.2)
+    wide_m = float(1.2)
+    gap_m = float(0.012)
+    varied = float(0.20)
     colour = wp.vec3(0.290, 0.282, 0.262)
     if kind == 1:
         long_m = slab_m
         wide_m = slab_m
         colour = wp.vec3(0.295, 0.287, 0.270)
+    elif kind > 1:
+        long_m = 0.2
+        wide_m = 0.3
+        gap_m = 0.016
+        varied = 0.30
+        if kind == 4:
+            colour = wp.vec3(0.262, 0.230, 0.212)
     row = wp.floor(s / long_m)
     beside = d + 0.5 * wide_m * (row - 2.0 * wp.floor(0.5 * row))
-    gap = wp.max(joint(s, long_m, 0.012, footprint), joint(beside, wide_m, 0.012, footprint))
+    gap = wp.max(joint(s, long_m, gap_m, footprint), joint(beside, wide_m, gap_m, footprint))
     slab = (hashed(int(row), int(wp.floor(beside / wide_m))) - 0.5) * wp.clamp(0.7 * long_m / footprint, 0.0, 1.0)
-    return colour * (rough * (1.0 + 0.20 * slab - 0.45 * gap))
+    return colour * (rough * (1.0 + varied * slab - 0.45 * gap))
 
 
 @wp.func

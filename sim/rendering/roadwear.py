@@ -18,7 +18,7 @@ class Style:
 
     asphalt_tone: float
     asphalt_warmth: float
-    walk: int  # 0 concrete with joints, 1 slabs, 2 setts, 3 asphalt, 4 red pavers
+    walk: int  # 0 concrete panels, 1 slabs, 2 grey pavers, 3 asphalt, 4 reddish pavers
     slab_m: float
     dry: float  # of grass
     gravel_m: float  # width of the unpaved shoulder
@@ -43,7 +43,7 @@ def draw_style(rng: np.random.Generator, town: bool) -> Style:
     return Style(
         asphalt_tone=float(np.exp(np.clip(rng.normal(-0.15, 0.2), -0.5, 0.15))),
         asphalt_warmth=float(rng.normal(0.0, 0.6)),
-        walk=int(rng.choice(5, p=(0.12, 0.66, 0.07, 0.07, 0.08))), slab_m=float(rng.choice((0.3, 0.4, 0.5))),
+        walk=int(rng.choice(5, p=(0.10, 0.66, 0.09, 0.05, 0.10))), slab_m=float(rng.choice((0.3, 0.4, 0.5))),
         dry=float(rng.uniform(0.0, 1.0)), gravel_m=0.0 if town else float(rng.uniform(0.1, 0.5)),
         fields=0.0 if town else 1.0, kerb_tone=float(rng.uniform(0.85, 1.2)), age=float(rng.beta(1.6, 1.4)),
         kerb_m=KERB_M if town else 0.0,
