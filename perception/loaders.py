@@ -4,7 +4,8 @@ Both yield (image, target): the image float32 (3, H, W) in [0, 1], the target as
 `boxes` (n, 4) float32 corners in pixels, `labels` (n,) int64 from 1, `iscrowd`, `area`, `image_id`. With it come the
 label images: `semantic` (H, W) uint8 Cityscapes ids, `instance` (H, W) int32, `depth_m` (H, W) float32, inf where there
 is none. Where the dataset has scans, `lidar` and `radar` are tables of tensors, a row an echo (n, ...), in the ego
-frame. In shards they come with the frames of a rig's first camera.
+frame. In shards they come with the frames of a rig's first camera. Labels of `render.labels` come where there are any
+(`perception/label_files.py`).
 """
 
 import io
@@ -21,6 +22,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from perception.data import read_document
+from perception.label_files import LABEL_FILES, label_targets
 
 Sample = tuple[torch.Tensor, dict[str, Any]]
 Json = dict[str, Any]
@@ -36,9 +38,21 @@ class FolderDataset(Dataset[Sample]):
         document = read_document(folder)
         self._folder = folder
         self._images: list[Json] = document["images"]
+        self._categories: list[Json] = document["categories"]
         self._of_image: dict[int, list[Json]] = {image["id"]: [] for image in self._images}
         for entry in document["annotations"]:
             self._of_image[entry["image_id"]].append(entry)
+        self._labels = [name for name in LABEL_FILES if (folder / name.partition(".")[0]).is_dir()]
+        # Rows of images, where there are any: signs in sight, and segments of the panoptic image.
+        self._rows: dict[int, Json] = {image["id"]: {} for image in self._images}
+        for sign in document.get("signs", []):
+            self._rows[sign["image_id"]].setdefault("signs", []).append(sign)
+        if (folder / "panoptic.json").exists():
+            for row in json.loads((folder / "panoptic.json").read_text(encoding="utf-8"))["annotations"]:
+                self._rows[row["image_id"]]["segments_info"] = row["segments_info"]
+        if "signs" in document:
+            for rows in self._rows.values():
+                rows.setdefault("signs", [])
 
     def __len__(self) -> int:
         return len(self._images)
@@ -53,7 +67,16 @@ class FolderDataset(Dataset[Sample]):
         files |= {
             sensor: _bytes(self._folder / sensor / Path(str(image[sensor])).name) for sensor in SCANS & image.keys()
         }
-        return _sample(files, self._of_image[image["id"]], image["id"], str(name))
+        entries, stem = self._of_image[image["id"]], name.with_suffix("")
+        known = self._rows[image["id"]] | label_targets(self._found(stem), entries, self._categories, str(name))
+        return _sample(files, entries, image["id"], str(name), known)
+
+    def _found(self, stem: Path) -> dict[str, bytes]:
+        """The extra label files of a frame; a rig's further cameras have no view from above."""
+        paths = {
+            name: self._folder / name.partition(".")[0] / f"{stem}.{name.partition('.')[2]}" for name in self._labels
+        }
+        return {name: _bytes(path) for name, path in paths.items() if name != "bev.png" or path.exists()}
 
 
 class ShardDataset(IterableDataset[Sample]):
@@ -75,8 +98,12 @@ class ShardDataset(IterableDataset[Sample]):
                     raise ValueError(f"{path}: {stem} lacks {absent or 'its picture'}; render the shard again")
                 files = {"colour": members[suffix]} | {label: members[f"{label}.png"] for label in LABELS}
                 files |= {sensor: members[f"{sensor}.npz"] for sensor in SCANS if f"{sensor}.npz" in members}
-                entries = json.loads(members["json"])["annotations"]
-                yield _sample(files, entries, number_in_shard, f"{path.name}/{stem}")
+                record = json.loads(members["json"])
+                entries, name = record["annotations"], f"{path.name}/{stem}"
+                known = {key: record[key] for key in ("signs", "segments_info") if key in record}
+                extra = {label: members[label] for label in LABEL_FILES if label in members}
+                known |= label_targets(extra, entries, record["categories"], name)
+                yield _sample(files, entries, number_in_shard, name, known)
 
 
 def _members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -104,7 +131,7 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _sample(files: dict[str, bytes], entries: list[Json], image_id: int, name: str) -> Sample:
+def _sample(files: dict[str, bytes], entries: list[Json], image_id: int, name: str, known: Json) -> Sample:
     images = {key: _decoded(content, key, name) for key, content in files.items() if key not in SCANS}
     scans = {key: _table(content, key, name) for key, content in files.items() if key in SCANS}
     corners = np.array([e["bbox"] for e in entries], dtype=np.float32).reshape(-1, 4)
@@ -120,6 +147,7 @@ def _sample(files: dict[str, bytes], entries: list[Json], image_id: int, name: s
         "instance": torch.from_numpy(images["instance"].astype(np.int32)),
         "depth_m": torch.from_numpy(np.where(units > 0, units / DEPTH_UNITS_PER_M, np.inf).astype(np.float32)),
         **scans,
+        **known,
     }
     rgb = np.ascontiguousarray(images["colour"][..., ::-1].transpose(2, 0, 1))
     return torch.from_numpy(rgb).float() / 255.0, target

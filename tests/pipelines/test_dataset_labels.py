@@ -7,9 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from pycocotools.coco import COCO
 
 from configs.schema import Experiment
+from perception.loaders import FolderDataset, ShardDataset
 from pipelines.datasets.frames import draw_frames
 from pipelines.render_job import render_scenes
 
@@ -159,3 +161,35 @@ def test_labels_do_not_see_weather_paint_or_sensor():
         same = getattr(other.labels, name)
         assert np.array_equal(value, same) if isinstance(value, np.ndarray) else value == same, name
     assert first.annotations == other.annotations
+
+
+def test_loaders_give_the_labels_of_files_and_shards(dataset):
+    folder = FolderDataset(dataset)
+    streamed = {float(image.sum()): target for image, target in ShardDataset(dataset)}
+    rows = images(dataset)
+    people = 0
+    for number, row in enumerate(rows):
+        image, target = folder[number]
+        other = streamed[float(image.sum())]
+        assert {key for key in target if key != "image_id"} == {key for key in other if key != "image_id"}
+        for key in ("normal_camera", "flow_px", "flow_valid", "panoptic", "road", "bird"):
+            assert torch.equal(target[key], other[key]), key
+        norm = target["normal_camera"].norm(dim=-1)
+        sky = target["semantic"] == 23
+        assert (norm[sky] == 0).all() and ((norm[~sky] - 1.0).abs() < 0.02).all()
+        assert target["flow_valid"].any() == (row["frame"] > 0)
+        ids = target["panoptic"].numpy()
+        assert (np.where(ids >= 1000, ids // 1000, ids) == target["semantic"].numpy()).all()
+        assert {segment["id"] for segment in target["segments_info"]} == set(np.unique(ids).tolist())
+        assert len(target["signs"]) == len(other["signs"])
+        for line, same in zip(target["lines"], other["lines"], strict=True):
+            assert torch.equal(line["xyz_ego_m"], same["xyz_ego_m"]) and line["visible"].dtype == torch.bool
+            assert len(line["uv_px"]) == len(line["visible"]) == len(line["xyz_ego_m"])
+        assert target["keypoints"].shape == (len(target["boxes"]), 17, 3)
+        assert torch.equal(target["is_person"], target["labels"] == 4)
+        assert (target["keypoints"][~target["is_person"]] == 0).all() and (target["age"] <= 2).all()
+        people += int(target["is_person"].sum())
+    document = json.loads((dataset / "annotations.json").read_text())
+    told = [entry for entry in document["annotations"] if "keypoints" in entry]
+    assert people == len(told) > 0
+    assert sum(len(folder[number][1]["signs"]) for number in range(len(rows))) == len(document["signs"])

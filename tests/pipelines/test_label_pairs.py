@@ -33,11 +33,6 @@ NUMBERS = st.fixed_dictionaries(
     },
 )
 SENSORS = ["dashcam", "phone", "industrial", {"like": "dashcam", "jpeg_quality": 20, "motion_blur_s": 0.03}]
-    "dashcam",
-    "phone",
-    "industrial",
-    {"like": "dashcam", "jpeg_quality": 20, "motion_blur_s": 0.03, "dirt": 1.0},
-]
 LOOKS = st.fixed_dictionaries(
     {"weather": NUMBERS, "appearance": st.sampled_from(["procedural", "gan"]), "sensor": st.sampled_from(SENSORS)}
 )
