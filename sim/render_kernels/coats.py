@@ -19,6 +19,8 @@ class Coat:
     emission: wp.vec3
     gloss: wp.float32  # share that it mirrors when one looks straight at it
     retro: wp.float32  # how much more of the ego's own light comes back than from a dull surface
+    sun_share: wp.float32
+    sky_share: wp.float32
 
 
 @wp.func

@@ -41,12 +41,6 @@ TRACK_M = wp.constant(0.82)  # of wheels beside the middle of their lane
 
 
 @wp.struct
-class Paved:
-    albedo: wp.vec3
-    mirror: wp.float32  # share of the surface that water makes smooth
-
-
-@wp.struct
 class Site:
     """What all pixels of a map share: the raster of codes, and textures' mean colours."""
 
@@ -241,183 +235,127 @@ def field_at(green: wp.vec3, x: wp.float32, y: wp.float32):
     return mix(green, wp.vec3(0.155, 0.110, 0.072) * rough, 0.85)
 
 
+@wp.struct
+class Cover:
+    """What lies in a footprint: shares of it, and what is known of its lane."""
+
+    road: wp.float32
+    side: wp.float32
+    stone: wp.float32  # kerb stones
+    gutter: wp.float32
+    gravel: wp.float32
+
+
 @wp.func
-def ground_at(
-    images: Images,
-    ground: Ground,
-    site: Site,
-    light: Light,
-    scene: wp.int32,
-    variant: wp.int32,
-    point: wp.vec2,
-    across: wp.vec2,
-    along: wp.vec2,
-    distance: wp.float32,
-):
-    """The ground under a pixel whose footprint is spanned by two vectors around a point."""
-    long_m = wp.length(along)
-    wide_m = wp.length(across)
-    footprint = wp.max(wide_m, 0.35 * long_m)
-    level = log2_of(wp.max(footprint, 1.0e-4))
-    found = code_at(ground.code, site.origin, site.cells, site.first, site.per_m, point)
-    code = found[1]
-    noise = noise_at(ground.noise, point[0], point[1], footprint)
+def tap_at(ground: Ground, scene: wp.int32, code: wp.int32, x: wp.float32, y: wp.float32, soft: float, gravel_m: float):
+    """Shares of what one tap of a footprint covers, edges softened over `soft` metres."""
+    cover = Cover()
+    if (code & EDGE_FLAG) != 0:
+        distances = ground_distances(ground, scene, x, y)
+        edge = distances[0]
+        cover.road = wp.clamp(0.5 + edge / soft, 0.0, 1.0)
+        cover.side = wp.clamp(0.5 + distances[1] / soft, 0.0, 1.0) * (1.0 - cover.road)
+        if edge < 0.6:
+            if distances[1] > edge + 0.8:
+                cover.stone = wp.clamp(0.5 + (edge + 0.16) / soft, 0.0, 1.0) - cover.road
+                cover.gutter = cover.road - 0.6 * wp.clamp(0.5 + (edge - 0.10) / soft, 0.0, 1.0)
+                cover.gutter -= 0.4 * wp.clamp(0.5 + (edge - 0.30) / soft, 0.0, 1.0)
+            else:
+                cover.gravel = wp.clamp(0.5 + (edge + gravel_m) / (soft + 0.3), 0.0, 1.0) - cover.road
+    elif (code & CLASS_MASK) == ROAD:
+        cover.road = 1.0
+    elif (code & CLASS_MASK) == SIDEWALK:
+        cover.side = 1.0
+    return cover
 
-    # Asphalt, whose grain and stains also tell where paint is worn and water stands.
-    asphalt = site.asphalt
-    grain = float(1.0)
-    stain = 1.0 + 0.045 * noise
-    if footprint < FINE_M and (code & (CLASS_MASK | EDGE_FLAG)) != 0:
-        fine = sample(
-            images.texel, images.asphalt_first, images.asphalt_log2, variant, point[0] / 2.5, point[1] / 2.5,
-            level + float(images.asphalt_log2) - 1.32,
-        )  # fmt: skip
-        grain = fine[1] / (site.asphalt[1] + 1.0e-4)
-        asphalt = fine
-    asphalt *= stain
-    pattern = 0.45 * noise + 1.6 * (grain - 1.0)
 
-    # Shares of what the footprint covers.
-    road = float(0.0)
-    side = float(0.0)
-    stone = float(0.0)
-    gutter = float(0.0)
-    gravel = float(0.0)
-    below = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    paint = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    gravel_m = ground.style[scene, 5] * (0.7 + 0.3 * stain)
-    taps = wp.clamp(int(long_m / TAP_M) + 1, 1, MOST_TAPS)
-    if distance > GROUND_RANGE_M:
-        taps = 0
-    share = 1.0 / float(wp.max(taps, 1))
-    step = along * share
-    soft = wp.max(wide_m, wp.length(step) * 0.3) + 0.01
-    for tap in range(taps):
-        p = point
-        at = found
-        if taps > 1:
-            p = point + along * ((float(tap) + 0.5) * share - 0.5)
-            at = code_at(ground.code, site.origin, site.cells, site.first, site.per_m, p)
-        on_road = float(0.0)
-        if (at[1] & EDGE_FLAG) != 0:
-            distances = ground_distances(ground, scene, p[0], p[1])
-            edge = distances[0]
-            on_road = wp.clamp(0.5 + edge / soft, 0.0, 1.0)
-            side += wp.clamp(0.5 + distances[1] / soft, 0.0, 1.0) * (1.0 - on_road)
-            if edge < 0.6:
-                if distances[1] > edge + 0.8:
-                    stone += wp.clamp(0.5 + (edge + 0.16) / soft, 0.0, 1.0) - on_road
-                    gutter += on_road - 0.6 * wp.clamp(0.5 + (edge - 0.10) / soft, 0.0, 1.0)
-                    gutter -= 0.4 * wp.clamp(0.5 + (edge - 0.30) / soft, 0.0, 1.0)
-                else:
-                    gravel += wp.clamp(0.5 + (edge + gravel_m) / (soft + 0.3), 0.0, 1.0) - on_road
-        elif (at[1] & CLASS_MASK) == ROAD:
-            on_road = 1.0
-        elif (at[1] & CLASS_MASK) == SIDEWALK:
-            side += 1.0
-        road += on_road
-        if on_road > 0.0 and (at[1] & DECAL_FLAG) != 0 and distance < MARKING_RANGE_M:
-            under, over = decals_at(ground, scene, at[0] + scene, p[0], p[1], across, step, pattern)
-            below += under
-            paint += over
-    road *= share
-    side *= share
+@wp.struct
+class Place:
+    """Where in its lane a point is, and how that lane is worn."""
 
-    # Where in its lane the pixel is.
-    s = point[0]
-    d = point[1]
-    tone = float(1.0)
-    track = float(0.0)
-    rut = float(0.0)
-    mixed = float(0.0)  # in junctions wheels roll everywhere
+    s: wp.float32
+    d: wp.float32
+    tone: wp.float32
+    track: wp.float32  # below wheels
+    rut: wp.float32
+    mixed: wp.float32  # in junctions wheels roll everywhere
+
+
+@wp.func
+def place_of(ground: Ground, scene: wp.int32, code: wp.int32, x: wp.float32, y: wp.float32, wide_m: wp.float32):
+    place = Place()
+    place.s = x
+    place.d = y
+    place.tone = 1.0
     lane = code & LANE_MASK
     if lane > 0:
         piece = ground.lane_first[scene] + lane - 1
         line = ground.lane_line[piece]
         shape = ground.lane_shape_m[piece]
-        dx = point[0] - line[0]
-        dy = point[1] - line[1]
-        s = shape[0] + dx * line[2] + dy * line[3]
-        d = dy * line[2] - dx * line[3]
-        tone = shape[2]
-        rut = wp.max(shape[3], 0.0)
-        mixed = wp.max(-shape[3], 0.0)
-        u = (wp.abs(d) - TRACK_M) * 2.4
+        dx = x - line[0]
+        dy = y - line[1]
+        place.s = shape[0] + dx * line[2] + dy * line[3]
+        place.d = dy * line[2] - dx * line[3]
+        place.tone = shape[2]
+        place.rut = wp.max(shape[3], 0.0)
+        place.mixed = wp.max(-shape[3], 0.0)
+        u = (wp.abs(place.d) - TRACK_M) * 2.4
         track = wp.max(1.0 - u * u, 0.0)
-        track *= track * rut * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
-    snow = light.snow
-    wet = light.wet
-
-    albedo = wp.vec3(0.0, 0.0, 0.0)
-    mirror = float(0.0)
-    if road + side < 0.999:
-        albedo = site.grass
-        if footprint < FINE_M:
-            albedo = sample(
-                images.texel, images.grass_first, images.grass_log2, variant, point[0] / 3.0, point[1] / 3.0,
-                level + float(images.grass_log2) - 1.585,
-            )  # fmt: skip
-        # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
-        grey = 0.3 * albedo[0] + 0.6 * albedo[1] + 0.1 * albedo[2]
-        albedo = mix(wp.vec3(1.0, 0.98, 0.72) * grey, albedo, VERDURE) * (0.88 + 0.03 * noise)
-        if (code & FAR_FLAG) != 0 and ground.style[scene, 6] > 0.0:
-            albedo = field_at(albedo, point[0], point[1])
-        dry = wp.clamp(ground.style[scene, 4] * (0.42 + 0.12 * noise), 0.0, 0.8)
-        albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
-        pebbles = wp.vec3(0.185, 0.168, 0.14) * (0.5 + 0.5 * grain) * stain
-        loose = wp.clamp(gravel * share, 0.0, 1.0) / (1.0 - wp.min(road, 0.99))
-        albedo = mix(albedo, pebbles, wp.clamp(loose * (0.55 + 0.08 * noise + 0.8 * (grain - 1.0)), 0.0, 1.0))
-        albedo *= 1.0 - 0.25 * wet
-        if snow > 0.0:
-            cover = wp.clamp(2.4 * snow - 0.25 + 0.25 * noise, 0.0, 1.0)
-            albedo = mix(albedo, wp.vec3(0.80, 0.82, 0.86) * (1.0 + 0.05 * noise), cover)
-    tint = 0.85 * tone * ground.style[scene, 0]
-    warm = ground.style[scene, 1]
-    asphalt = wp.cw_mul(asphalt, wp.vec3(tint * (1.0 + 0.05 * warm), tint, tint * (1.0 - 0.06 * warm)))
-    if side > 0.0:
-        walk = walk_at(grain, int(ground.style[scene, 2]), ground.style[scene, 3], s, d, footprint)
-        walk *= (0.8 + 0.2 * stain) * (1.0 - 0.40 * wet)
-        cover = wp.clamp(2.2 * snow - 0.4 + 0.12 * noise, 0.0, 1.0)
-        walk = mix(walk, wp.vec3(0.72, 0.74, 0.78), cover)
-        albedo = mix(albedo, walk, side / (1.0 - road + 1.0e-4))
-        mirror = side * 0.45 * wet * (1.0 - cover)
-    if road > 0.0:
-        oil = rut * wp.max(1.0 - 3.0 * d * d, 0.0)
-        asphalt *= 1.0 - 0.16 * track - 0.07 * oil + 0.05 * warm * track
-        if below[3] > 0.0:
-            part = wp.min(below[3] * share / road, 1.0)
-            factor = wp.vec3(below[0], below[1], below[2]) * (1.0 / below[3])
-            asphalt = mix(asphalt, wp.cw_mul(asphalt, factor), part)
-        asphalt = mix(asphalt, wp.vec3(0.045, 0.042, 0.038) * stain, wp.clamp(gutter * share, 0.0, 1.0) * 0.8)
-        puddle = wp.clamp(1.8 * wet - 1.2 + 0.20 * noise + 0.45 * track, 0.0, 1.0)
-        asphalt *= 1.0 - wet * (0.50 + 0.15 * puddle)
-        if paint[3] > 0.0:
-            part = wp.min(paint[3] * share / road, 1.0)
-            asphalt = mix(asphalt, wp.vec3(paint[0], paint[1], paint[2]) * ((1.0 - 0.15 * wet) / paint[3]), part)
-        shine = wet * 0.4 + puddle * 0.6
-        if snow > 0.0:
-            rolled = track + 0.4 * rut * wp.max(1.0 - 0.5 * d * d, 0.0) + 0.4 * mixed
-            cover = wp.clamp(2.0 * snow - 0.55 - rolled * (2.0 - snow) + 0.22 * noise, 0.0, 1.0)
-            slush = wp.clamp(1.5 * snow - 0.2, 0.0, 0.7)
-            asphalt = mix(asphalt, wp.vec3(0.26, 0.25, 0.24), slush * (1.0 - cover) * 0.6)
-            asphalt = mix(asphalt, wp.vec3(0.64, 0.66, 0.69) * (1.0 + 0.08 * noise + 0.3 * (grain - 1.0)), cover)
-            shine *= 1.0 - cover
-        albedo = mix(albedo, asphalt, road)
-        mirror += road * shine
-    kerb = kerb_stone(ground, light, scene)
-    albedo = mix(albedo, kerb * (0.8 + 0.2 * grain), wp.clamp(stone * share, 0.0, 1.0) * (1.0 - 0.7 * snow))
-    paved = Paved()
-    paved.albedo = albedo
-    paved.mirror = mirror
-    return paved
+        place.track = track * track * place.rut * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
+    return place
 
 
 @wp.func
-def mirrored(light: Light, paved: Paved, sight: wp.vec3):
-    """What water on the ground throws back of the sky along a unit sight line, by Schlick's law."""
-    if paved.mirror <= 0.0:
-        return wp.vec3(0.0, 0.0, 0.0)
+def verge_at(
+    ground: Ground, light: Light, scene: wp.int32, code: wp.int32, grass: wp.vec3, noise: float, grain: float,
+    loose: wp.float32, x: wp.float32, y: wp.float32,
+):  # fmt: skip
+    """Albedo of what is not paved: a texture's grass or fields, `loose` of it gravel."""
+    # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
+    grey = 0.3 * grass[0] + 0.6 * grass[1] + 0.1 * grass[2]
+    albedo = mix(wp.vec3(1.0, 0.98, 0.72) * grey, grass, VERDURE) * (0.88 + 0.03 * noise)
+    if (code & FAR_FLAG) != 0 and ground.style[scene, 6] > 0.0:
+        albedo = field_at(albedo, x, y)
+    dry = wp.clamp(ground.style[scene, 4] * (0.42 + 0.12 * noise), 0.0, 0.8)
+    albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
+    pebbles = wp.vec3(0.185, 0.168, 0.14) * ((0.5 + 0.5 * grain) * (1.0 + 0.045 * noise))
+    albedo = mix(albedo, pebbles, wp.clamp(loose * (0.55 + 0.08 * noise + 0.8 * (grain - 1.0)), 0.0, 1.0))
+    albedo = albedo * (1.0 - 0.25 * light.wet)
+    cover = wp.clamp(2.4 * light.snow - 0.25 + 0.25 * noise, 0.0, 1.0) * wp.min(light.snow * 1.0e6, 1.0)
+    return mix(albedo, wp.vec3(0.80, 0.82, 0.86) * (1.0 + 0.05 * noise), cover)
+
+
+@wp.func
+def lane_at(light: Light, asphalt: wp.vec3, warm: float, noise: float, grain: float, place: Place, gutter: float,
+            below: wp.vec4, paint: wp.vec4):  # fmt: skip
+    """Colour of a carriageway, and share of it that water makes smooth; `below` and `paint` as `decals_at`, of it all."""
+    d2 = place.d * place.d
+    oil = place.rut * wp.max(1.0 - 3.0 * d2, 0.0)
+    rgb = asphalt * (1.0 - 0.16 * place.track - 0.07 * oil + 0.05 * warm * place.track)
+    factor = wp.vec3(below[0], below[1], below[2]) * (1.0 / wp.max(below[3], 1.0e-6))
+    rgb = mix(rgb, wp.cw_mul(rgb, factor), wp.min(below[3], 1.0))
+    rgb = mix(rgb, wp.vec3(0.045, 0.042, 0.038) * (1.0 + 0.045 * noise), wp.clamp(gutter, 0.0, 1.0) * 0.8)
+    wet = light.wet
+    puddle = wp.clamp(1.8 * wet - 1.2 + 0.20 * noise + 0.45 * place.track, 0.0, 1.0)
+    rgb = rgb * (1.0 - wet * (0.50 + 0.15 * puddle))
+    factor = wp.vec3(paint[0], paint[1], paint[2]) * ((1.0 - 0.15 * wet) / wp.max(paint[3], 1.0e-6))
+    rgb = mix(rgb, factor, wp.min(paint[3], 1.0))
+    shine = wet * 0.4 + puddle * 0.6
+    snow = light.snow
+    if snow > 0.0:
+        rolled = place.track + 0.4 * place.rut * wp.max(1.0 - 0.5 * d2, 0.0) + 0.4 * place.mixed
+        cover = wp.clamp(2.0 * snow - 0.55 - rolled * (2.0 - snow) + 0.22 * noise, 0.0, 1.0)
+        slush = wp.clamp(1.5 * snow - 0.2, 0.0, 0.7)
+        rgb = mix(rgb, wp.vec3(0.26, 0.25, 0.24), slush * (1.0 - cover) * 0.6)
+        rgb = mix(rgb, wp.vec3(0.64, 0.66, 0.69) * (1.0 + 0.08 * noise + 0.3 * (grain - 1.0)), cover)
+        shine *= 1.0 - cover
+    return wp.vec4(rgb[0], rgb[1], rgb[2], shine)
+
+
+@wp.func
+def mirrored(light: Light, mirror: wp.float32, sight: wp.vec3):
+    """What `mirror` of water on the ground throws back of the sky along a unit sight line, by Schlick's law."""
     away = 1.0 - wp.clamp(-sight[2], 0.0, 1.0)
     square = away * away
-    share = paved.mirror * (0.02 + 0.98 * square * square * away)
+    share = mirror * (0.02 + 0.98 * square * square * away)
     return mix(light.fog_rgb, light.ambient_rgb, 1.0 - away) * (0.75 * share)

@@ -6,22 +6,14 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 import warp as wp
 
 from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
-from sim.render_kernels.paving import ground_at, kerb_stone, mirrored, site_of
-from sim.render_kernels.surface import mesh_at
-from sim.render_kernels.terrain import Ground, kerb_normal, kerb_share, lamplight_at, normal_at, step_at
-from sim.render_kernels.view import (
-    DEPTH_ONE,
-    ITEM_SHIFT,
-    STATIC_FLAG,
-    TERRAIN_NAME,
-    Actors,
-    Meshes,
-    Statics,
-    Views,
-    turned,
-)
+from sim.render_kernels.ground_light import ground_light
+from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
+from sim.render_kernels.paving import Site, site_of
+from sim.render_kernels.surface import mesh_light
+from sim.render_kernels.terrain import Ground, lamplight_at
+from sim.render_kernels.view import DEPTH_ONE, TERRAIN_NAME, Actors, Meshes, Statics, Views
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 5})
 
 CURVE_STEPS = wp.constant(4096)  # of the curve from light to bytes: 256 to an octave
 CURVE_SHIFT = wp.constant(15)  # of a float's bits, to its octave and step
@@ -29,8 +21,12 @@ CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends
 BRIGHTEST = wp.constant(15.9)
 GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
-ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
-LEAST_CLEAR = wp.constant(0.002)  # what shines through thicker fog with a smaller share is not worth drawing
+MESH = wp.constant(0)  # kinds of what a pack of points lies on
+GROUND = wp.constant(1)
+SKY = wp.constant(2)
+KINDS = 3
+QueuedFloats = wp.types.vector(length=KINDS * PACK, dtype=wp.float32)  # a pack of each kind, side by side
+QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
 
 
 @wp.func
@@ -54,6 +50,157 @@ def name_of(key: wp.int64):
     return wp.uint32(key & wp.int64(0xFFFFFFFF))
 
 
+@wp.func
+def shot_of(
+    map_index: wp.array(dtype=wp.int32), seed: wp.array(dtype=wp.int64), views: Views, variants: wp.int32, view: wp.int32
+):
+    shot = Shot()
+    shot.world = view // views.cameras
+    shot.scene = map_index[shot.world]
+    shot.variant = int(seed[shot.world] % wp.int64(variants))
+    shot.eye = views.eye[view]
+    axes = views.camera_from_world[view]
+    shot.right = wp.vec3(axes[0, 0], axes[0, 1], axes[0, 2])
+    shot.down = wp.vec3(axes[1, 0], axes[1, 1], axes[1, 2])
+    shot.ahead = wp.vec3(axes[2, 0], axes[2, 1], axes[2, 2])
+    shot.pixel = 1.0 / views.focal_px[view % views.cameras]
+    return shot
+
+
+@wp.func
+def points_of(ground: Ground, light: Light, shot: Shot, u: Floats, v: Floats, depth: Floats, step: Floats):
+    """Rays through (u, v), pixels from the optical axis, that meet something at `depth`, and the lamps' light there."""
+    points = Points()
+    x = Floats()
+    y = Floats()
+    z = Floats()
+    length = Floats()
+    near_sun = Floats()
+    lamp = Floats()
+    pool = Floats()
+    for i in range(PACK):
+        toward = shot.ahead + shot.right * (u[i] * shot.pixel) + shot.down * (v[i] * shot.pixel)
+        x[i] = toward[0]
+        y[i] = toward[1]
+        z[i] = toward[2]
+        length[i] = wp.length(toward)
+        near_sun[i] = to_the_24th(wp.max(wp.dot(toward, light.sun) / length[i], 0.0))
+    if light.lamps > 0.0:
+        for i in range(PACK):
+            ray = wp.vec3(u[i] * shot.pixel, v[i] * shot.pixel, 1.0)
+            lamp[i] = headlight(light, ray, depth[i] * length[i])
+    if light.street > 0.0:
+        for i in range(PACK):
+            spread = lamplight_at(ground, shot.scene, shot.eye[0] + depth[i] * x[i], shot.eye[1] + depth[i] * y[i])
+            pool[i] = wp.where(depth[i] > 0.0, light.street * light.beam * 0.45 * spread, 0.0)
+    points.x = x
+    points.y = y
+    points.z = z
+    points.length = length
+    points.depth = depth
+    points.step = step
+    points.near_sun = near_sun
+    points.lamp = lamp
+    points.pool = pool
+    return points
+
+
+@wp.func
+def sky_light(images: Images, light: Light, shot: Shot, points: Points):
+    x = points.x
+    y = points.y
+    z = points.z
+    length = points.length
+    near_sun = points.near_sun
+    out = Colours()
+    red = Floats()
+    green = Floats()
+    blue = Floats()
+    for i in range(PACK):
+        sight = wp.vec3(x[i], y[i], z[i]) * (1.0 / length[i])
+        rgb = sky_at(images, light, shot.variant, sight, near_sun[i])
+        red[i] = rgb[0]
+        green[i] = rgb[1]
+        blue[i] = rgb[2]
+    out.red = red
+    out.green = green
+    out.blue = blue
+    return out
+
+
+@wp.func
+def through_air(light: Light, points: Points, seen: Colours, whole: Floats):
+    """What reaches the sensor of light from a pack of points; `whole` is 1 where a point has a pixel to itself."""
+    z = points.z
+    length = points.length
+    depth = points.depth
+    near_sun = points.near_sun
+    red = seen.red
+    green = seen.green
+    blue = seen.blue
+    for i in range(PACK):
+        thickness = depth[i] * length[i]
+        if depth[i] <= 0.0:
+            thickness = 55.0 / (wp.clamp(z[i] / length[i], 0.0, 1.0) + 0.012)
+        clear = exp_of(-light.extinction * thickness)
+        air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun[i])
+        rgb = developed(light, mix(air, wp.vec3(red[i], green[i], blue[i]), clear), near_sun[i])
+        most = wp.where(whole[i] > 0.0, 1.0e9, GLARE)
+        red[i] = wp.min(rgb[0], most)
+        green[i] = wp.min(rgb[1], most)
+        blue[i] = wp.min(rgb[2], most)
+    out = Colours()
+    out.red = red
+    out.green = green
+    out.blue = blue
+    return out
+
+
+@wp.struct
+class Seen:
+    """One of the surfaces that a pixel's samples see."""
+
+    members: wp.int32  # samples that see it; 0 where an earlier sample already stands for them
+    u: wp.float32  # middle of these samples, in pixels from the pixel's corner
+    v: wp.float32
+    dark: wp.float32  # shares of them in shadow, and below a vehicle
+    under: wp.float32
+
+
+@wp.func
+def seen_by(
+    key: wp.array3d(dtype=wp.int64), stencil: wp.array3d(dtype=wp.uint8), samples: int, view: int, row: int,
+    column: int, k: int,
+):  # fmt: skip
+    """The samples of a pixel that see the same surface as its sample k, if that is the first of them."""
+    name = name_of(key[view, row * samples + k // samples, column * samples + k % samples])
+    seen = Seen()
+    sum_u = int(0)
+    sum_v = int(0)
+    dark = int(0)
+    under = int(0)
+    earlier = bool(False)
+    for down in range(samples):
+        for across in range(samples):
+            if name_of(key[view, row * samples + down, column * samples + across]) == name:
+                earlier = earlier or down * samples + across < k
+                seen.members += 1
+                sum_u += across
+                sum_v += down
+                mark = int(stencil[view, row * samples + down, column * samples + across])
+                dark += mark & 1
+                under += mark >> 1
+    mean = 1.0 / float(seen.members)
+    side = 1.0 / float(samples)
+    seen.u = (float(sum_u) * mean + 0.5) * side
+    seen.v = (float(sum_v) * mean + 0.5) * side
+    seen.dark = float(dark) * mean
+    seen.under = float(under) * mean
+    if earlier:
+        seen.members = 0
+    return seen
+
+
 @wp.kernel
 def shade_pixels(
     # World
@@ -72,203 +219,154 @@ def shade_pixels(
     weather: wp.array2d(dtype=wp.float32),
     key: wp.array3d(dtype=wp.int64),
     stencil: wp.array3d(dtype=wp.uint8),
+    band: wp.int32,
     stride: wp.int32,
     # Out
+    mixed_out: wp.array3d(dtype=wp.vec4),
     rgb_out: wp.array4d(dtype=wp.uint8),
 ):
-    """`stride` threads share a row. A pixel is shaded once for each surface that its samples see, in their middle."""
-    view, row, lane = wp.tid()
-    world = view // views.cameras
-    camera = view % views.cameras
-    scene = map_index[world]
-    variant = int(seed[world] % wp.int64(images.variants))
-    focal = views.focal_px[camera]
-    center = views.center_px[camera]
-    eye = views.eye[view]
-    world_from_camera = wp.transpose(views.camera_from_world[view])
-    light = light_of(weather, world)
+    """`stride` threads share a band of rows. A pixel is shaded once for each surface that its samples see.
+
+    Points of a kind are collected until they make a pack. Pixels of several surfaces add up in `mixed_out`, which is
+    there where there are several samples: colour, and whether a pixel is one of these.
+    """
+    view, block, lane = wp.tid()
+    shot = shot_of(map_index, seed, views, images.variants, view)
+    light = light_of(weather, shot.world)
+    site = site_of(images, ground, shot.scene, shot.variant)
+    center = views.center_px[view % views.cameras]
+    flat = ground.flat[shot.scene] == 1
     samples = views.samples
-    scale = 1.0 / focal
-    site = site_of(images, ground, scene, variant)
-    right_ray = wp.vec3(world_from_camera[0, 0], world_from_camera[1, 0], world_from_camera[2, 0])
-    down_ray = wp.vec3(world_from_camera[0, 1], world_from_camera[1, 1], world_from_camera[2, 1])
-    ahead_ray = wp.vec3(world_from_camera[0, 2], world_from_camera[1, 2], world_from_camera[2, 2])
-    # What the last pixel saw, if a mesh, is most often what the next one sees: its pose is looked up once.
-    held = int(-1)
-    base = wp.vec3(0.0, 0.0, 0.0)
-    model = int(0)
-    tint = int(0)
-    size = wp.vec3(1.0, 1.0, 1.0)
-    detail = int(0)
-    phase = int(0)
-    turn = wp.mat33()
-    inverse_size = wp.vec3(1.0, 1.0, 1.0)
-    eye_in_unit = wp.vec3(0.0, 0.0, 0.0)
-    for column in range(lane, views.width, stride):
-        first = key[view, row * samples, column * samples]
-        same = bool(True)
-        shadowed = int(0)
-        beneath = int(0)
-        if samples == 1:
-            mark = int(stencil[view, row, column])
-            shadowed = mark & 1
-            beneath = mark >> 1
-        else:
-            for sample in range(samples * samples):
-                down = sample // samples
-                across = sample % samples
-                seen = key[view, row * samples + down, column * samples + across]
-                if name_of(seen) != name_of(first):
-                    same = False
-                if name_of(seen) >= TERRAIN_NAME:
-                    mark = int(stencil[view, row * samples + down, column * samples + across])
-                    shadowed += mark & 1
-                    beneath += mark >> 1
-        display = wp.vec3(0.0, 0.0, 0.0)
-        passes = samples * samples
-        share = 1.0 / float(passes)
+    first = block * band
+    columns = (views.width - lane + stride - 1) // stride
+    visits = columns * (wp.min(band, views.height - first))
+    count = wp.vec3i()
+    queued_u = QueuedFloats()
+    queued_v = QueuedFloats()
+    queued_depth = QueuedFloats()
+    queued_share = QueuedFloats()
+    queued_dark = QueuedFloats()
+    queued_under = QueuedFloats()
+    queued_name = QueuedInts()
+    queued_at = QueuedInts()
+    for visit in range(visits + 1):
+        row = first + visit // columns
+        column = lane + (visit % columns) * stride
+        last = visit == visits
+        passes = int(1)
+        whole = bool(True)
+        if last:
+            passes = KINDS
+        elif samples > 1:
+            name = name_of(key[view, row * samples, column * samples])
+            for sample in range(1, samples * samples):
+                other = key[view, row * samples + sample // samples, column * samples + sample % samples]
+                if name_of(other) != name:
+                    whole = False
+            mixed_out[view, row, column] = wp.vec4(0.0, 0.0, 0.0, wp.where(whole, 0.0, 1.0))
+            if not whole:
+                passes = samples * samples
         for k in range(passes):
-            seen = first
-            weight = float(1.0)
-            step = float(1.0)
-            # Where in the pixel the ray passes, from its upper left corner.
-            u = float(0.5)
-            v = float(0.5)
-            dark = float(shadowed) * share
-            under = float(beneath) * share
-            if same:
-                if k > 0:
-                    break
-            else:
-                # The samples that saw the same surface as sample k, if it is the first of them, stand together.
-                seen = key[view, row * samples + k // samples, column * samples + k % samples]
-                members = int(0)
-                earlier = int(0)
-                sum_u = int(0)
-                sum_v = int(0)
-                marks_dark = int(0)
-                marks_under = int(0)
-                at = int(0)
-                for down in range(samples):
-                    for across in range(samples):
-                        if name_of(key[view, row * samples + down, column * samples + across]) == name_of(seen):
-                            if at < k:
-                                earlier += 1
-                            members += 1
-                            sum_u += across
-                            sum_v += down
-                            mark = int(stencil[view, row * samples + down, column * samples + across])
-                            marks_dark += mark & 1
-                            marks_under += mark >> 1
-                        at += 1
-                if earlier > 0:
-                    continue
-                mean = 1.0 / float(members)
-                weight = float(members) * share
-                step = 1.0 / float(samples)
-                u = (float(sum_u) * mean + 0.5) * step
-                v = (float(sum_v) * mean + 0.5) * step
-                dark = float(marks_dark) * mean
-                under = float(marks_under) * mean
-            ray = wp.vec3((float(column) + u - center[0]) * scale, (float(row) + v - center[1]) * scale, 1.0)
-            # All this stands in the kernel's own body, with one call of each of the larger functions: the CPU compiler
-            # then inlines them, where it would else copy kilobytes of arguments for each pixel.
-            toward = ahead_ray + right_ray * ray[0] + down_ray * ray[1]
-            length = wp.length(toward)
-            sight = toward * (1.0 / length)
-            rgb = wp.vec3(0.0, 0.0, 0.0)
-            name = name_of(seen)
-            on_mesh = name < TERRAIN_NAME
-            on_ground = name == TERRAIN_NAME
-            # Length of the ray in units of `toward`, whose part along the camera's axis is 1.
-            depth = float(0.0)
-            if on_mesh or on_ground:
-                depth = float(seen >> wp.int64(32)) / DEPTH_ONE
-            elif ground.flat[scene] == 1 and toward[2] < -1.0e-6:
-                depth = -eye[2] / toward[2]
-                on_ground = True
-            distance = depth * length
-            thickness = distance
-            if distance <= 0.0:
-                thickness = 55.0 / (wp.clamp(sight[2], 0.0, 1.0) + 0.012)
-            clear = exp_of(-light.extinction * thickness)
-            near_sun = to_the_24th(wp.max(wp.dot(sight, light.sun), 0.0))
-            air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun)
-            pool = float(0.0)
-            if light.street > 0.0 and distance > 0.0:
-                pool = light.street * light.beam * 0.45
-                pool *= lamplight_at(ground, scene, eye[0] + depth * toward[0], eye[1] + depth * toward[1])
-            if clear < LEAST_CLEAR:
-                clear = 0.0
-            elif on_mesh:
-                item = int(name >> wp.uint32(ITEM_SHIFT))
-                if item != held:
-                    held = item
-                    if item >= ACTORS_END:
-                        at = statics.map_first[scene] + item - ACTORS_END
-                        model = statics.model[at]
-                        tint = statics.tint[at]
-                        pose = statics.pose[at]
-                        base = wp.vec3(pose[0], pose[1], statics.z[at])
-                        size = statics.size_m[at]
-                        detail = statics.detail[at]
-                        phase = signal_phase[world, wp.clamp(detail, 0, signal_phase.shape[1] - 1)]
-                        turn = turned(pose[2], pose[3], 1.0, 0.0)
+            kind = int(k)
+            if not last:
+                word = key[view, row * samples + k // samples, column * samples + k % samples]
+                u = float(column) + 0.5 - center[0]
+                v = float(row) + 0.5 - center[1]
+                share = float(1.0)
+                mark = int(0)
+                if samples == 1:
+                    mark = int(stencil[view, row, column])
+                dark = float(mark & 1)
+                under = float(mark >> 1)
+                if samples > 1:
+                    seen = seen_by(key, stencil, samples, view, row, column, k)
+                    if seen.members == 0:
+                        continue
+                    u += seen.u - 0.5
+                    v += seen.v - 0.5
+                    share = float(seen.members) / float(samples * samples)
+                    dark = seen.dark
+                    under = seen.under
+                depth = float(word >> wp.int64(32)) / DEPTH_ONE
+                kind = MESH
+                if name_of(word) == TERRAIN_NAME:
+                    kind = GROUND
+                elif name_of(word) > TERRAIN_NAME:
+                    kind = SKY
+                    depth = 0.0
+                    down = shot.ahead[2] + (shot.right[2] * u + shot.down[2] * v) * shot.pixel
+                    if flat and down < -1.0e-6:
+                        kind = GROUND
+                        depth = -shot.eye[2] / down
+                at = kind * PACK + count[kind]
+                count[kind] = count[kind] + 1
+                queued_u[at] = u
+                queued_v[at] = v
+                queued_depth[at] = depth
+                queued_share[at] = wp.where(whole, 1.0, -share)
+                queued_dark[at] = dark
+                queued_under[at] = under
+                queued_name[at] = int(name_of(word))
+                queued_at[at] = row * views.width + column
+            full = count[kind]
+            if full == PACK or (last and full > 0):
+                count[kind] = 0
+                # What is left at the end makes a pack with copies of its first point.
+                for i in range(full, PACK):
+                    queued_u[kind * PACK + i] = queued_u[kind * PACK]
+                    queued_v[kind * PACK + i] = queued_v[kind * PACK]
+                    queued_depth[kind * PACK + i] = queued_depth[kind * PACK]
+                    queued_name[kind * PACK + i] = queued_name[kind * PACK]
+                u_px = Floats()
+                v_px = Floats()
+                depths = Floats()
+                share_of = Floats()
+                darks = Floats()
+                unders = Floats()
+                steps = Floats()
+                names = Ints()
+                for i in range(PACK):
+                    at = kind * PACK + i
+                    u_px[i] = queued_u[at]
+                    v_px[i] = queued_v[at]
+                    depths[i] = queued_depth[at]
+                    share_of[i] = queued_share[at]
+                    darks[i] = queued_dark[at]
+                    unders[i] = queued_under[at]
+                    names[i] = queued_name[at]
+                    steps[i] = wp.where(share_of[i] > 0.0, 1.0, 1.0 / float(samples))
+                points = points_of(ground, light, shot, u_px, v_px, depths, steps)
+                points.dark = darks
+                points.under = unders
+                colours = Colours()
+                if kind == MESH:
+                    colours = mesh_light(
+                        images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, names
+                    )
+                elif kind == GROUND:
+                    colours = ground_light(images, ground, site, light, shot, points)
+                else:
+                    colours = sky_light(images, light, shot, points)
+                colours = through_air(light, points, colours, share_of)
+                red = colours.red
+                green = colours.green
+                blue = colours.blue
+                for i in range(full):
+                    at = queued_at[kind * PACK + i]
+                    to_row = at // views.width
+                    to_column = at % views.width
+                    if share_of[i] > 0.0:
+                        rgb_out[view, to_row, to_column, 0] = byte_of(images.curve, red[i])
+                        rgb_out[view, to_row, to_column, 1] = byte_of(images.curve, green[i])
+                        rgb_out[view, to_row, to_column, 2] = byte_of(images.curve, blue[i])
                     else:
-                        model = actors.model[world, item]
-                        tint = appearance_id[world, item]
-                        pose = actors.pose[world, item]
-                        base = wp.vec3(pose[0], pose[1], actors.z[world, item])
-                        size = actors.size_m[world, item]
-                        detail = actors.detail[world, item]
-                        phase = 0
-                        turn = actors.turn[world, item]
-                    inverse_size = wp.vec3(1.0 / size[0], 1.0 / size[1], 1.0 / size[2])
-                    eye_in_unit = wp.cw_mul((eye - base) * turn, inverse_size)
-                # What stands upright is lit aslant, and what is above the lanterns hardly at all.
-                pool *= wp.clamp(1.1 - 0.12 * (eye[2] + depth * toward[2] - base[2]), 0.05, 0.5)
-                lamp = headlight(light, ray, distance) + pool
-                rgb = mesh_at(
-                    images, meshes, light, eye_in_unit, inverse_size, turn, seen, model, size, tint, variant, detail,
-                    phase, toward, sight, lamp, depth * scale,
-                )  # fmt: skip
-            elif on_ground:
-                rise = step_at(ground, scene, eye, toward, depth)
-                depth = rise.depth
-                point = wp.vec2(eye[0] + depth * toward[0], eye[1] + depth * toward[1])
-                texel_m = depth * step * scale
-                # The footprint lies in the plane of the ground there.
-                up = normal_at(ground, scene, point[0], point[1])
-                inverse = 1.0 / wp.min(wp.dot(up, toward), -0.002)
-                slide = wp.dot(up, right_ray) * inverse
-                width = wp.vec2(right_ray[0] - toward[0] * slide, right_ray[1] - toward[1] * slide)
-                slide = wp.dot(up, down_ray) * inverse
-                height = wp.vec2(down_ray[0] - toward[0] * slide, down_ray[1] - toward[1] * slide)
-                paved = ground_at(
-                    images, ground, site, light, scene, variant, point, width * texel_m, height * texel_m, distance
-                )
-                lit = float(0.0)
-                if light.sun[2] > 0.0:
-                    lit = wp.max(wp.dot(up, light.sun), 0.0)
-                sun = light.sun_rgb * (lit * (1.0 - dark - under))
-                sky = light.ambient_rgb * (1.0 - 0.15 * dark - 0.78 * under)
-                lamp = headlight(light, ray, distance) * 0.9
-                lamps = wp.vec3(1.0, 0.95, 0.85) * lamp + wp.vec3(1.0, 0.78, 0.50) * (pool * (1.0 - under))
-                rgb = wp.cw_mul(paved.albedo, sun + sky + lamps)
-                rgb += mirrored(light, paved, sight) * (1.0 - 0.8 * under)
-                face = kerb_share(rise, wp.length(width) * texel_m, wp.length(height) * texel_m)
-                if face > 0.01:
-                    # It sees half of the sky, and is dirty from the road.
-                    lit = wp.max(wp.dot(kerb_normal(ground, scene, point[0], point[1]), light.sun), 0.0)
-                    sun = light.sun_rgb * (lit * (1.0 - dark - under))
-                    stone = kerb_stone(ground, light, scene)
-                    rgb = mix(rgb, wp.cw_mul(stone * 0.6, sun + sky * 0.6 + lamps), face)
-            else:
-                rgb = sky_at(images, light, variant, sight, near_sun)
-            rgb = developed(light, mix(air, rgb, clear), near_sun)
-            if not same:
-                rgb = wp.vec3(wp.min(rgb[0], GLARE), wp.min(rgb[1], GLARE), wp.min(rgb[2], GLARE))
-            display += weight * rgb
-        rgb_out[view, row, column, 0] = byte_of(images.curve, display[0])
-        rgb_out[view, row, column, 1] = byte_of(images.curve, display[1])
-        rgb_out[view, row, column, 2] = byte_of(images.curve, display[2])
+                        part = wp.vec4(red[i], green[i], blue[i], 0.0) * -share_of[i]
+                        mixed_out[view, to_row, to_column] = mixed_out[view, to_row, to_column] + part
+    if samples > 1:
+        for visit in range(visits):
+            row = first + visit // columns
+            column = lane + (visit % columns) * stride
+            sum = mixed_out[view, row, column]
+            if sum[3] > 0.0:
+                for c in range(3):
+                    rgb_out[view, row, column, c] = byte_of(images.curve, sum[c])

@@ -9,10 +9,12 @@ import warp as wp
 from sim.render_kernels.appearance import Images, Light, clear_sky, mix, smooth, to_the_128th
 from sim.render_kernels.coats import Coat, body_coat
 from sim.render_kernels.facades import is_roadside, roadside_look
-from sim.render_kernels.view import TRIANGLE_MASK, Meshes
+from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
+from sim.render_kernels.view import ITEM_SHIFT, STATIC_FLAG, TRIANGLE_MASK, Actors, Meshes, Statics, turned
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 5})
 
+ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
 FIRST_COLOUR = wp.constant(100)  # materials from here on are the plain colours of users' models
 
 
@@ -41,74 +43,90 @@ def seen_through(light: Light, sight: wp.vec3, flat: wp.vec3, metric: wp.vec3, l
     return far * share
 
 
-@wp.func
-def mesh_at(
-    images: Images,
-    meshes: Meshes,
-    light: Light,
-    eye: wp.vec3,
-    inverse: wp.vec3,
-    turn: wp.mat33,
-    name: wp.int64,
-    model: wp.int32,
-    size: wp.vec3,
-    tint: wp.int32,
-    variant: wp.int32,
-    detail: wp.int32,
-    phase: wp.int32,
-    toward: wp.vec3,
-    sight: wp.vec3,
-    lamp: wp.float32,
-    texel_m: wp.float32,
-):
-    """Light from a mesh along the world ray `toward` with unit vector `sight`; `lamp` is the ego's light there.
+@wp.struct
+class Instance:
+    """What all points of one instance share."""
 
-    `eye` is the eye in the instance's unit box, `inverse` 1 / size, `turn` the instance's world_from_body,
-    `detail` that of Actors or Statics, `phase` what the signal group `detail` shows (meaningless for others).
-    """
-    triangle = meshes.first[model, 0] + (int(name & wp.int64(0xFFFF)) & TRIANGLE_MASK)
-    material = meshes.material[triangle]
-    # Where the ray meets the triangle's plane, in the unit box; silhouettes may ask for a point just outside.
-    aim = wp.cw_mul(toward * turn, inverse)
-    plane = meshes.plane[triangle]
-    upright = wp.vec3(plane[0], plane[1], plane[2])
-    reach = (plane[3] - wp.dot(upright, eye)) / wp.min(wp.dot(upright, aim), -1.0e-6)
-    local = eye + aim * reach
-    local = wp.vec3(wp.clamp(local[0], -0.5, 0.5), wp.clamp(local[1], -0.5, 0.5), wp.clamp(local[2], 0.0, 1.0))
-    flat = wp.normalize(wp.cw_mul(meshes.base[triangle] + meshes.bend[triangle] * local, inverse))
-    normal = turn * flat
-    metric = wp.cw_mul(local, size)
-    facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
-    sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
-    sky_share = 0.5 + 0.5 * normal[2]
-    road_rgb = wp.cw_mul(
-        light.ambient_rgb * 0.35 + light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16)
-    )
-    look = meshes.look[material]
+    base_z: wp.float32
+    size: wp.vec3
+    inverse: wp.vec3  # 1 / size
+    turn: wp.mat33  # world_from_body
+    eye: wp.vec3  # in its unit box
+    first: wp.int32  # triangle of its model
+    model: wp.int32
+    tint: wp.int32
+    detail: wp.int32  # that of Actors or Statics
+    phase: wp.int32  # what the signal group `detail` shows (meaningless for others)
+
+
+@wp.func
+def instance_of(
+    meshes: Meshes, actors: Actors, statics: Statics, shot: Shot, appearance_id: wp.array2d(dtype=wp.int32),
+    signal_phase: wp.array2d(dtype=wp.int32), item: wp.int32,
+):  # fmt: skip
+    result = Instance()
+    base = wp.vec3()
+    if item >= ACTORS_END:
+        at = statics.map_first[shot.scene] + item - ACTORS_END
+        pose = statics.pose[at]
+        base = wp.vec3(pose[0], pose[1], statics.z[at])
+        result.model = statics.model[at]
+        result.tint = statics.tint[at]
+        result.size = statics.size_m[at]
+        result.detail = statics.detail[at]
+        result.phase = signal_phase[shot.world, wp.clamp(result.detail, 0, signal_phase.shape[1] - 1)]
+        result.turn = turned(pose[2], pose[3], 1.0, 0.0)
+    else:
+        pose = actors.pose[shot.world, item]
+        base = wp.vec3(pose[0], pose[1], actors.z[shot.world, item])
+        result.model = actors.model[shot.world, item]
+        result.tint = appearance_id[shot.world, item]
+        result.size = actors.size_m[shot.world, item]
+        result.detail = actors.detail[shot.world, item]
+        result.turn = actors.turn[shot.world, item]
+    result.base_z = base[2]
+    result.first = meshes.first[result.model, 0]
+    result.inverse = wp.vec3(1.0 / result.size[0], 1.0 / result.size[1], 1.0 / result.size[2])
+    result.eye = wp.cw_mul((shot.eye - base) * result.turn, result.inverse)
+    return result
+
+
+@wp.func
+def coat_at(
+    images: Images, meshes: Meshes, light: Light, inst: Instance, material: wp.int32, triangle: wp.int32,
+    variant: wp.int32, local: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3, facing: wp.float32,
+    lamp: wp.float32, texel_m: wp.float32, road_rgb: wp.vec3,
+):  # fmt: skip
+    """What a point's material does to light, with its shares of sun and sky: patterns, dirt, snow and water included."""
+    metric = wp.cw_mul(local, inst.size)
     coat = Coat()
+    look = meshes.look[material]
     coat.albedo = wp.vec3(look[0], look[1], look[2])
     coat.gloss = look[3]
     coat.retro = 1.0
+    coat.sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
+    coat.sky_share = 0.5 + 0.5 * normal[2]
     if material == 1:
         coat.emission = seen_through(light, sight, flat, metric, local, road_rgb)
     elif material < FIRST_COLOUR and is_roadside(material):
         # Pictures lie along the face itself, not along the round shape that its light follows.
         flat = wp.cw_mul(upright, inverse)
         answer = roadside_look(
-            images, light, turn, model, material, metric, local, size, flat, normal, sight, tint, variant, detail,
-            phase, lamp, texel_m,
+            images, light, inst.turn, inst.model, material, metric, local, inst.size, flat, normal, sight, inst.tint,
+            variant, inst.detail, inst.phase, lamp, texel_m,
         )  # fmt: skip
         coat.albedo = answer.albedo
         coat.emission = answer.emission
         coat.gloss = answer.gloss
-        sun_share = answer.sun_share
-        sky_share = answer.sky_share
+        coat.sun_share = answer.sun_share
+        coat.sky_share = answer.sky_share
     elif material < FIRST_COLOUR:
-        anchor = wp.cw_mul(meshes.anchor[triangle], size)
-        seen_from = -(sight * turn)
+        anchor = wp.cw_mul(meshes.anchor[triangle], inst.size)
+        seen_from = -(sight * inst.turn)
         coat = body_coat(
-            meshes.glyph, light, coat, material, tint, detail, facing, flat, seen_from, metric, anchor, size, texel_m
-        )
+            meshes.glyph, light, coat, material, inst.tint, inst.detail, facing, flat, seen_from, metric, anchor,
+            inst.size, texel_m,
+        )  # fmt: skip
         if light.snow > 0.0:
             settled = light.snow * 0.55 * smooth(0.6, 0.95, normal[2])
             coat.albedo = mix(coat.albedo, wp.vec3(0.80, 0.81, 0.83), settled)
@@ -119,20 +137,114 @@ def mesh_at(
             coat.gloss += 0.015 * light.wet * wp.max(normal[2], 0.0)
     if not is_roadside(material):
         # Little sky reaches the flanks near the ground.
-        sky_share *= 0.40 + 0.60 * wp.clamp(metric[2] / 0.7, 0.0, 1.0)
-    incoming = light.sun_rgb * sun_share + light.ambient_rgb * sky_share + road_rgb * (0.5 - 0.5 * normal[2])
-    incoming += wp.vec3(1.0, 0.95, 0.85) * (lamp * facing * coat.retro)
-    if light.street > 0.0 and not is_roadside(material):
-        # Street lamps shine from above, and so does what they light all around.
-        incoming += wp.vec3(1.0, 0.78, 0.50) * (0.030 * light.street * (0.45 + 0.55 * normal[2]))
-    rgb = wp.cw_mul(coat.albedo, incoming) + coat.emission
-    gloss = coat.gloss
-    if gloss > 0.0:
-        graze = 1.0 - facing
-        graze = graze * graze * graze * graze * graze
-        fresnel = gloss + (1.0 - gloss) * (0.75 + 0.15 * light.wet) * graze
-        mirrored = sight - normal * (2.0 * wp.dot(normal, sight))
-        spark = to_the_128th(wp.max(wp.dot(mirrored, light.sun), 0.0))
-        rgb = rgb * (1.0 - fresnel)
-        rgb += (environment(light, mirrored, road_rgb) + light.sun_rgb * (7.0 * spark)) * fresnel
-    return rgb
+        coat.sky_share *= 0.40 + 0.60 * wp.clamp(metric[2] / 0.7, 0.0, 1.0)
+        if light.street > 0.0:
+            # Street lamps shine from above, and so does what they light all around.
+            glow = 0.030 * light.street * (0.45 + 0.55 * normal[2])
+            coat.emission += wp.cw_mul(coat.albedo, wp.vec3(1.0, 0.78, 0.50)) * glow
+    return coat
+
+
+@wp.func
+def mirrored_light(light: Light, sight: wp.vec3, normal: wp.vec3, facing: wp.float32, gloss: float, road_rgb: wp.vec3):
+    """What a glossy surface mirrors, and the share of all light that this is (Schlick's law)."""
+    graze = 1.0 - facing
+    graze = graze * graze * graze * graze * graze
+    fresnel = gloss + (1.0 - gloss) * (0.75 + 0.15 * light.wet) * graze
+    toward = sight - normal * (2.0 * wp.dot(normal, sight))
+    spark = to_the_128th(wp.max(wp.dot(toward, light.sun), 0.0))
+    rgb = environment(light, toward, road_rgb) + light.sun_rgb * (7.0 * spark)
+    return wp.vec4(rgb[0], rgb[1], rgb[2], wp.where(gloss > 0.0, fresnel, 0.0))
+
+
+@wp.func
+def mesh_light(
+    images: Images, meshes: Meshes, actors: Actors, statics: Statics, light: Light, shot: Shot,
+    appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), points: Points, name: Ints,
+):  # fmt: skip
+    """Light from meshes at a pack of points; `name` is each one's triangle, as in the visibility buffer."""
+    ray_x = points.x
+    ray_y = points.y
+    ray_z = points.z
+    length = points.length
+    depth = points.depth
+    step = points.step
+    lamps = points.lamp
+    pool = points.pool
+    road_rgb = wp.cw_mul(
+        light.ambient_rgb * 0.35 + light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16)
+    )
+    albedo_r = Floats()
+    albedo_g = Floats()
+    albedo_b = Floats()
+    own_r = Floats()
+    own_g = Floats()
+    own_b = Floats()
+    gloss = Floats()
+    sun = Floats()
+    sky = Floats()
+    retro = Floats()
+    normal_x = Floats()
+    normal_y = Floats()
+    normal_z = Floats()
+    # Materials differ from point to point; what the last point's instance is, the next one's is most often too.
+    held = int(-1)
+    inst = Instance()
+    for i in range(PACK):
+        item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
+        if item != held:
+            held = item
+            inst = instance_of(meshes, actors, statics, shot, appearance_id, signal_phase, item)
+        triangle = inst.first + (name[i] & TRIANGLE_MASK)
+        material = meshes.material[triangle]
+        toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
+        sight = toward * (1.0 / length[i])
+        # Where the ray meets the triangle's plane, in the unit box; silhouettes may ask for a point just outside.
+        aim = wp.cw_mul(toward * inst.turn, inst.inverse)
+        plane = meshes.plane[triangle]
+        upright = wp.vec3(plane[0], plane[1], plane[2])
+        reach = (plane[3] - wp.dot(upright, inst.eye)) / wp.min(wp.dot(upright, aim), -1.0e-6)
+        local = inst.eye + aim * reach
+        local = wp.vec3(wp.clamp(local[0], -0.5, 0.5), wp.clamp(local[1], -0.5, 0.5), wp.clamp(local[2], 0.0, 1.0))
+        flat = wp.normalize(wp.cw_mul(meshes.base[triangle] + meshes.bend[triangle] * local, inst.inverse))
+        normal = inst.turn * flat
+        facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
+        # What stands upright is lit aslant, and what is above the lanterns hardly at all.
+        lamps[i] = lamps[i] + pool[i] * wp.clamp(
+            1.1 - 0.12 * (shot.eye[2] + depth[i] * toward[2] - inst.base_z), 0.05, 0.5
+        )
+        coat = coat_at(
+            images, meshes, light, inst, material, triangle, shot.variant, local, flat, normal, sight, facing,
+            lamps[i], depth[i] * shot.pixel, road_rgb,
+        )  # fmt: skip
+        albedo_r[i] = coat.albedo[0]
+        albedo_g[i] = coat.albedo[1]
+        albedo_b[i] = coat.albedo[2]
+        own_r[i] = coat.emission[0]
+        own_g[i] = coat.emission[1]
+        own_b[i] = coat.emission[2]
+        gloss[i] = coat.gloss
+        retro[i] = coat.retro
+        sun[i] = coat.sun_share
+        sky[i] = coat.sky_share
+        normal_x[i] = normal[0]
+        normal_y[i] = normal[1]
+        normal_z[i] = normal[2]
+    for i in range(PACK):
+        normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
+        sight = wp.vec3(ray_x[i], ray_y[i], ray_z[i]) * (1.0 / length[i])
+        facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
+        incoming = light.sun_rgb * sun[i] + light.ambient_rgb * sky[i] + road_rgb * (0.5 - 0.5 * normal[2])
+        incoming += wp.vec3(1.0, 0.95, 0.85) * (lamps[i] * facing * retro[i])
+        rgb = wp.cw_mul(wp.vec3(albedo_r[i], albedo_g[i], albedo_b[i]), incoming)
+        rgb += wp.vec3(own_r[i], own_g[i], own_b[i])
+        mirror = mirrored_light(light, sight, normal, facing, gloss[i], road_rgb)
+        rgb = rgb * (1.0 - mirror[3]) + wp.vec3(mirror[0], mirror[1], mirror[2]) * mirror[3]
+        albedo_r[i] = rgb[0]
+        albedo_g[i] = rgb[1]
+        albedo_b[i] = rgb[2]
+    out = Colours()
+    out.red = albedo_r
+    out.green = albedo_g
+    out.blue = albedo_b
+    return out

@@ -302,15 +302,13 @@ def step_at(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, dept
 
 
 @wp.func
-def kerb_share(step: Step, wide_m: wp.float32, long_m: wp.float32):
-    """Share of a pixel that is a kerb's face, from the size of its footprint on level ground."""
-    if step.shift_m <= 0.0:
-        return 0.0
-    fall = wp.clamp((step.low_m - step.high_m) / step.shift_m, -1.0, 1.0)
+def kerb_share(low_m: float, high_m: float, shift_m: float, wide_m: wp.float32, long_m: wp.float32):
+    """Share of a pixel that is a kerb's face, from its `Step` and the size of its footprint on level ground."""
+    fall = wp.clamp((low_m - high_m) / wp.max(shift_m, 1.0e-6), -1.0, 1.0)
     soft = wp.abs(fall) * long_m + wp.sqrt(1.0 - fall * fall) * wide_m + 0.004
-    above = wp.clamp(0.5 + step.high_m / soft, 0.0, 1.0)
-    below = wp.clamp(0.5 - step.low_m / soft, 0.0, 1.0)
-    return wp.max(1.0 - above - below, 0.0)
+    above = wp.clamp(0.5 + high_m / soft, 0.0, 1.0)
+    below = wp.clamp(0.5 - low_m / soft, 0.0, 1.0)
+    return wp.where(shift_m > 0.0, wp.max(1.0 - above - below, 0.0), 0.0)
 
 
 @wp.func

@@ -46,6 +46,7 @@ RANGE_M = 250.0  # things that stand still are drawn up to here
 SHADOW_RANGE_M = 90.0
 BLINK_HZ = 1.5  # indicators
 _NO_KEY = 0x7FFFFFFFFFFFFFFF
+_BAND_CPU = 8  # rows that one thread shades, so that few packs of points stay incomplete
 _LANES_CUDA = 32  # threads that share one instance's triangles
 
 
@@ -273,9 +274,9 @@ class Renderer:
     def _shade_pixels(self, world: World, state: State) -> Any:
         inputs = [_array(world.map_index), _array(world.seed), _array(world.appearance_id), _array(state.signal_phase)]
         inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
-        inputs += [self._weather, self._colour_key, self._stencil, self._strides]
-        dim = (self._views, self._camera.height_px, self._strides)
-        return self._launch(shade.shade_pixels, dim, inputs, [_array(self._rgb.flatten(0, 1))])
+        inputs += [self._weather, self._colour_key, self._stencil, self._band, self._strides]
+        dim = (self._views, -(-self._camera.height_px // self._band), self._strides)
+        return self._launch(shade.shade_pixels, dim, inputs, [self._mixed, _array(self._rgb.flatten(0, 1))])
 
     # --------------------------------------------------------------------------------------------------------- set-up
 
@@ -319,6 +320,9 @@ class Renderer:
             weather=self._zeros(self._worlds, WEATHER_FLOATS),
         )
         self._key, self._sample_key = _array(self._buffers.key), _array(self._buffers.sample_key)
+        mixed = self._zeros(*((views, height, width) if s > 1 else (1, 1, 1)), 4)
+        self._keep.append(mixed)
+        self._mixed = _array(mixed, wp.vec4)
         self._colour_key = self._key if s == 1 else self._sample_key
         self._stencil, self._bitmap = _array(self._buffers.stencil), _array(self._buffers.bitmap, wp.uint32)
         self._silhouette, self._visible = _array(self._buffers.silhouette), _array(self._buffers.visible)
@@ -328,6 +332,7 @@ class Renderer:
         labels_of_kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
         self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
         self._lanes, self._strides = self._threads(_LANES_CUDA), self._threads(width)
+        self._band = _BAND_CPU if self._device == "cpu" else 1
 
     def _describe(self, textures: Textures, library: MeshLibrary) -> None:
         """Fill the structures that kernels take."""
