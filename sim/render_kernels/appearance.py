@@ -234,12 +234,15 @@ def clear_sky(light: Light, toward: wp.vec3):
 
 
 @wp.func
-def sky_at(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, near_sun: wp.float32):
-    """The sky in a unit direction above the horizon: clear, with the panorama's clouds; `near_sun` is cos^24."""
+def bare_sky(light: Light, toward: wp.vec3, near_sun: wp.float32):
+    """The sky in a unit direction above the horizon without clouds, and the sun; `near_sun` is cos^24."""
+    return clear_sky(light, toward) + light.glow_rgb * (near_sun + 8.0 * to_the_128th(near_sun))
+
+
+@wp.func
+def clouded(images: Images, light: Light, variant: wp.int32, toward: wp.vec3, near_sun: wp.float32, clear: wp.vec3):
+    """The panorama's clouds before a clear sky."""
     up = wp.clamp(toward[2], 0.0, 1.0)
-    clear = clear_sky(light, toward) + light.glow_rgb * (near_sun + 8.0 * to_the_128th(near_sun))
-    if light.cloud < CLOUDLESS:
-        return clear
     elevation = 4.0 * turns_of(up, wp.sqrt(wp.max(1.0 - up * up, 0.0)))
     v = (1.0 - elevation) * float(images.sky_rows) - 0.5
     u = (turns_of(toward[1], toward[0]) + 1.0) * float(images.sky_columns) - 0.5

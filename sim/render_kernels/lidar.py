@@ -13,9 +13,9 @@ import warp as wp
 from sim.kernels.rng import GOLDEN, between, mix, random_key, uniform
 from sim.render_kernels.appearance import exp_of, hashed
 from sim.render_kernels.labels import ACTORS_END
-from sim.render_kernels.paving import DECAL_FLAG, code_at, decals_at
+from sim.render_kernels.paving import DECAL_FLAG, decals_at
 from sim.render_kernels.spin import NO_KEY, Beams, Place, share_of
-from sim.render_kernels.terrain import Ground, ground_distances, hit_after, normal_at
+from sim.render_kernels.terrain import Ground, cell_of, ground_distances, hit_after, normal_at, plot_of
 from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TRIANGLE_MASK, Actors, Meshes, Statics, turned
 
 wp.set_module_options({"enable_backward": False})
@@ -76,13 +76,10 @@ def ground_albedo(
         albedo = 0.45
     elif semantic == ROAD:
         albedo = 0.17
-        per_m = 1.0 / ground.code_cell_m
-        found = code_at(
-            ground.code, ground.origin[scene], ground.code_shape[scene], ground.code_first[scene], per_m, wp.vec2(x, y)
-        )
-        if found[0] >= 0 and (found[1] & DECAL_FLAG) != 0:
+        cell = cell_of(plot_of(ground, scene), x, y)
+        if cell >= 0 and (ground.code[cell] & DECAL_FLAG) != 0:
             across = wp.vec2(footprint, 0.0)
-            _, paint = decals_at(ground, scene, found[0] + scene, x, y, across, wp.vec2(0.0, footprint), 0.5)
+            _, paint = decals_at(ground, scene, cell + scene, x, y, across, wp.vec2(0.0, footprint), 0.5)
             albedo += (PAINT_ALBEDO - albedo) * wp.min(paint[3], 1.0)
     albedo *= 1.0 - 0.55 * wet
     return albedo + (SNOW_ALBEDO - albedo) * snow

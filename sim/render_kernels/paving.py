@@ -18,7 +18,7 @@ from sim.render_kernels.appearance import (
     sample,
 )
 from sim.render_kernels.appearance import LANE_MASK as LANE_MASK_64
-from sim.render_kernels.terrain import EDGE_FLAG, FAR_FLAG, Ground, code_at, ground_distances
+from sim.render_kernels.terrain import EDGE_FLAG, FAR_FLAG, Ground, Plot, distances_at, plot_of
 
 wp.set_module_options({"enable_backward": False})
 
@@ -42,14 +42,19 @@ TRACK_M = wp.constant(0.82)  # of wheels beside the middle of their lane
 
 @wp.struct
 class Site:
-    """What all pixels of a map share: the raster of codes, and textures' mean colours."""
+    """What all pixels of a map share: where its rasters lie, textures' mean colours, and its style."""
 
-    origin: wp.vec2
-    cells: wp.vec2i
-    first: wp.int32
-    per_m: wp.float32
+    plot: Plot
     asphalt: wp.vec3
     grass: wp.vec3
+    tint: wp.float32  # of asphalt, as roadwear.Style.row from here on
+    warm: wp.float32
+    walk: wp.int32  # how sidewalks are paved
+    slab_m: wp.float32
+    dry: wp.float32
+    gravel_m: wp.float32
+    farmed: wp.bool
+    stone: wp.float32
 
 
 @wp.func
@@ -95,10 +100,15 @@ def mean_of(texel: wp.array(dtype=wp.uint64), first: wp.int32, log2: wp.int32, v
 @wp.func
 def site_of(images: Images, ground: Ground, scene: wp.int32, variant: wp.int32):
     site = Site()
-    site.origin = ground.origin[scene]
-    site.cells = ground.code_shape[scene]
-    site.first = ground.code_first[scene]
-    site.per_m = 1.0 / ground.code_cell_m
+    site.plot = plot_of(ground, scene)
+    site.tint = 0.85 * ground.style[scene, 0]
+    site.warm = ground.style[scene, 1]
+    site.walk = int(ground.style[scene, 2])
+    site.slab_m = ground.style[scene, 3]
+    site.dry = ground.style[scene, 4]
+    site.gravel_m = ground.style[scene, 5]
+    site.farmed = ground.style[scene, 6] > 0.0
+    site.stone = ground.style[scene, 7]
     site.asphalt = mean_of(images.texel, images.asphalt_first, images.asphalt_log2, variant)
     site.grass = mean_of(images.texel, images.grass_first, images.grass_log2, variant)
     return site
@@ -183,40 +193,63 @@ def joint(x: wp.float32, period: wp.float32, wide: wp.float32, footprint: wp.flo
     return wp.clamp((0.5 * wide - away) / soft + 0.5, 0.0, 1.0) * wp.clamp(2.0 * wide / footprint, 0.0, 1.0)
 
 
-@wp.func
-def walk_at(grain: wp.float32, kind: wp.int32, slab_m: wp.float32, s: float, d: float, footprint: float):
-    """Albedo of a sidewalk at s metres along it and d beside its middle."""
-    rough = 0.75 + 0.25 * grain
-    if kind == 3:
-        return wp.vec3(0.185, 0.18, 0.175) * rough
-    # Panels, slabs, or pavers, grey ones and reddish ones, in running bond.
-    long_m = float(1.2)
-    wide_m = float(1.2)
-    gap_m = float(0.012)
-    varied = float(0.20)
-    colour = wp.vec3(0.290, 0.282, 0.262)
-    if kind == 1:
-        long_m = slab_m
-        wide_m = slab_m
-        colour = wp.vec3(0.295, 0.287, 0.270)
-    elif kind > 1:
-        long_m = 0.2
-        wide_m = 0.3
-        gap_m = 0.016
-        varied = 0.30
-        if kind == 4:
-            colour = wp.vec3(0.262, 0.230, 0.212)
-    row = wp.floor(s / long_m)
-    beside = d + 0.5 * wide_m * (row - 2.0 * wp.floor(0.5 * row))
-    gap = wp.max(joint(s, long_m, gap_m, footprint), joint(beside, wide_m, gap_m, footprint))
-    slab = (hashed(int(row), int(wp.floor(beside / wide_m))) - 0.5) * wp.clamp(0.7 * long_m / footprint, 0.0, 1.0)
-    return colour * (rough * (1.0 + varied * slab - 0.45 * gap))
+@wp.struct
+class Walk:
+    """How a map's sidewalks are paved: stones or slabs in courses, or asphalt."""
+
+    colour: wp.vec3
+    long_m: wp.float32
+    wide_m: wp.float32
+    joint_m: wp.float32
+    variety: wp.float32  # of the stones' brightness
+    depth: wp.float32  # of the joints' shade
 
 
 @wp.func
-def kerb_stone(ground: Ground, light: Light, scene: wp.int32):
+def walk_of(site: Site):
+    """Panels, slabs, or pavers, grey ones and reddish ones, in running bond; or asphalt."""
+    walk = Walk()
+    walk.colour = wp.vec3(0.290, 0.282, 0.262)
+    walk.long_m = 1.2
+    walk.wide_m = 1.2
+    walk.joint_m = 0.012
+    walk.variety = 0.20
+    walk.depth = 0.45
+    if site.walk == 1:
+        walk.long_m = site.slab_m
+        walk.wide_m = site.slab_m
+        walk.colour = wp.vec3(0.295, 0.287, 0.270)
+    elif site.walk == 2 or site.walk == 4:
+        walk.long_m = 0.2
+        walk.wide_m = 0.3
+        walk.joint_m = 0.016
+        walk.variety = 0.30
+        if site.walk == 4:
+            walk.colour = wp.vec3(0.262, 0.230, 0.212)
+    elif site.walk == 3:
+        walk.colour = wp.vec3(0.185, 0.18, 0.175)
+        walk.variety = 0.0
+        walk.depth = 0.0
+    return walk
+
+
+@wp.func
+def walk_at(walk: Walk, grain: wp.float32, s: float, d: float, footprint: float):
+    """Brightness of a sidewalk at s metres along it and d beside its middle, as a factor of its colour."""
+    row = wp.floor(s / walk.long_m)
+    beside = d + 0.5 * walk.wide_m * (row - 2.0 * wp.floor(0.5 * row))
+    gap = wp.max(
+        joint(s, walk.long_m, walk.joint_m, footprint), joint(beside, walk.wide_m, walk.joint_m, footprint)
+    )
+    stone = hashed(int(row), int(wp.floor(beside / walk.wide_m))) - 0.5
+    stone *= wp.clamp(0.7 * walk.long_m / footprint, 0.0, 1.0)
+    return (0.75 + 0.25 * grain) * (1.0 + walk.variety * stone - walk.depth * gap)
+
+
+@wp.func
+def kerb_stone(site: Site, light: Light):
     """Albedo of kerb stones."""
-    return wp.vec3(0.33, 0.325, 0.31) * (ground.style[scene, 7] * (1.0 - 0.35 * light.wet))
+    return wp.vec3(0.33, 0.325, 0.31) * (site.stone * (1.0 - 0.35 * light.wet))
 
 
 @wp.func
@@ -225,14 +258,12 @@ def field_at(green: wp.vec3, x: wp.float32, y: wp.float32):
     u = int(wp.floor((0.9 * x + 0.43 * y) * 0.0068))
     v = int(wp.floor((0.9 * y - 0.43 * x) * 0.0115))
     what = hashed(u, v)
-    if what < 0.35:
-        return green
     rough = green[1] * 8.0
-    if what < 0.58:
-        return mix(green, wp.vec3(0.085, 0.125, 0.035) * rough, 0.8)
-    if what < 0.78:
-        return mix(green, wp.vec3(0.30, 0.235, 0.105) * rough, 0.8)
-    return mix(green, wp.vec3(0.155, 0.110, 0.072) * rough, 0.85)
+    crops = wp.where(what >= 0.35 and what < 0.58, 0.8, 0.0)
+    stubble = wp.where(what >= 0.58 and what < 0.78, 0.8, 0.0)
+    ploughed = wp.where(what >= 0.78, 0.85, 0.0)
+    rgb = green * (1.0 - crops - stubble - ploughed) + wp.vec3(0.085, 0.125, 0.035) * (rough * crops)
+    return rgb + wp.vec3(0.30, 0.235, 0.105) * (rough * stubble) + wp.vec3(0.155, 0.110, 0.072) * (rough * ploughed)
 
 
 @wp.struct
@@ -247,25 +278,22 @@ class Cover:
 
 
 @wp.func
-def tap_at(ground: Ground, scene: wp.int32, code: wp.int32, x: wp.float32, y: wp.float32, soft: float, gravel_m: float):
+def tap_at(ground: Ground, plot: Plot, code: wp.int32, x: wp.float32, y: wp.float32, soft: float, gravel_m: float):
     """Shares of what one tap of a footprint covers, edges softened over `soft` metres."""
     cover = Cover()
+    cover.road = wp.where((code & CLASS_MASK) == ROAD, 1.0, 0.0)
+    cover.side = wp.where((code & CLASS_MASK) == SIDEWALK, 1.0, 0.0)
     if (code & EDGE_FLAG) != 0:
-        distances = ground_distances(ground, scene, x, y)
+        distances = distances_at(ground, plot, x, y)
         edge = distances[0]
         cover.road = wp.clamp(0.5 + edge / soft, 0.0, 1.0)
         cover.side = wp.clamp(0.5 + distances[1] / soft, 0.0, 1.0) * (1.0 - cover.road)
-        if edge < 0.6:
-            if distances[1] > edge + 0.8:
-                cover.stone = wp.clamp(0.5 + (edge + 0.16) / soft, 0.0, 1.0) - cover.road
-                cover.gutter = cover.road - 0.6 * wp.clamp(0.5 + (edge - 0.10) / soft, 0.0, 1.0)
-                cover.gutter -= 0.4 * wp.clamp(0.5 + (edge - 0.30) / soft, 0.0, 1.0)
-            else:
-                cover.gravel = wp.clamp(0.5 + (edge + gravel_m) / (soft + 0.3), 0.0, 1.0) - cover.road
-    elif (code & CLASS_MASK) == ROAD:
-        cover.road = 1.0
-    elif (code & CLASS_MASK) == SIDEWALK:
-        cover.side = 1.0
+        near = wp.where(edge < 0.6, 1.0, 0.0)
+        walled = wp.where(distances[1] > edge + 0.8, near, 0.0)
+        cover.stone = (wp.clamp(0.5 + (edge + 0.16) / soft, 0.0, 1.0) - cover.road) * walled
+        gutter = cover.road - 0.6 * wp.clamp(0.5 + (edge - 0.10) / soft, 0.0, 1.0)
+        cover.gutter = (gutter - 0.4 * wp.clamp(0.5 + (edge - 0.30) / soft, 0.0, 1.0)) * walled
+        cover.gravel = (wp.clamp(0.5 + (edge + gravel_m) / (soft + 0.3), 0.0, 1.0) - cover.road) * (near - walled)
     return cover
 
 
@@ -282,46 +310,43 @@ class Place:
 
 
 @wp.func
-def place_of(ground: Ground, scene: wp.int32, code: wp.int32, x: wp.float32, y: wp.float32, wide_m: wp.float32):
+def place_of(ground: Ground, lanes_first: wp.int32, code: wp.int32, x: float, y: float, wide_m: wp.float32):
     place = Place()
-    place.s = x
-    place.d = y
-    place.tone = 1.0
     lane = code & LANE_MASK
-    if lane > 0:
-        piece = ground.lane_first[scene] + lane - 1
-        line = ground.lane_line[piece]
-        shape = ground.lane_shape_m[piece]
-        dx = x - line[0]
-        dy = y - line[1]
-        place.s = shape[0] + dx * line[2] + dy * line[3]
-        place.d = dy * line[2] - dx * line[3]
-        place.tone = shape[2]
-        place.rut = wp.max(shape[3], 0.0)
-        place.mixed = wp.max(-shape[3], 0.0)
-        u = (wp.abs(place.d) - TRACK_M) * 2.4
-        track = wp.max(1.0 - u * u, 0.0)
-        place.track = track * track * place.rut * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
+    on_lane = lane > 0
+    piece = wp.where(on_lane, lanes_first + lane - 1, 0)
+    dx = x - ground.lane_line[piece, 0]
+    dy = y - ground.lane_line[piece, 1]
+    ahead_x = ground.lane_line[piece, 2]
+    ahead_y = ground.lane_line[piece, 3]
+    place.s = wp.where(on_lane, ground.lane_shape_m[piece, 0] + dx * ahead_x + dy * ahead_y, x)
+    place.d = wp.where(on_lane, dy * ahead_x - dx * ahead_y, y)
+    place.tone = wp.where(on_lane, ground.lane_shape_m[piece, 2], 1.0)
+    worn = wp.where(on_lane, ground.lane_shape_m[piece, 3], 0.0)
+    place.rut = wp.max(worn, 0.0)
+    place.mixed = wp.max(-worn, 0.0)
+    u = (wp.abs(place.d) - TRACK_M) * 2.4
+    track = wp.max(1.0 - u * u, 0.0)
+    place.track = track * track * place.rut * wp.clamp(1.7 - 1.2 * wide_m, 0.0, 1.0)
     return place
 
 
 @wp.func
 def verge_at(
-    ground: Ground, light: Light, scene: wp.int32, code: wp.int32, grass: wp.vec3, noise: float, grain: float,
-    loose: wp.float32, x: wp.float32, y: wp.float32,
-):  # fmt: skip
+    site: Site, light: Light, code: wp.int32, grass: wp.vec3, noise: float, grain: float, loose: float, x: float, y: float
+):
     """Albedo of what is not paved: a texture's grass or fields, `loose` of it gravel."""
     # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
     grey = 0.3 * grass[0] + 0.6 * grass[1] + 0.1 * grass[2]
     albedo = mix(wp.vec3(1.0, 0.98, 0.72) * grey, grass, VERDURE) * (0.88 + 0.03 * noise)
-    if (code & FAR_FLAG) != 0 and ground.style[scene, 6] > 0.0:
-        albedo = field_at(albedo, x, y)
-    dry = wp.clamp(ground.style[scene, 4] * (0.42 + 0.12 * noise), 0.0, 0.8)
+    field = wp.where((code & FAR_FLAG) != 0 and site.farmed, 1.0, 0.0)
+    albedo = mix(albedo, field_at(albedo, x, y), field)
+    dry = wp.clamp(site.dry * (0.42 + 0.12 * noise), 0.0, 0.8)
     albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
     pebbles = wp.vec3(0.185, 0.168, 0.14) * ((0.5 + 0.5 * grain) * (1.0 + 0.045 * noise))
     albedo = mix(albedo, pebbles, wp.clamp(loose * (0.55 + 0.08 * noise + 0.8 * (grain - 1.0)), 0.0, 1.0))
     albedo = albedo * (1.0 - 0.25 * light.wet)
-    cover = wp.clamp(2.4 * light.snow - 0.25 + 0.25 * noise, 0.0, 1.0) * wp.min(light.snow * 1.0e6, 1.0)
+    cover = wp.clamp(2.4 * light.snow - 0.25 + 0.25 * noise, 0.0, 1.0) * wp.where(light.snow > 0.0, 1.0, 0.0)
     return mix(albedo, wp.vec3(0.80, 0.82, 0.86) * (1.0 + 0.05 * noise), cover)
 
 
@@ -342,13 +367,13 @@ def lane_at(light: Light, asphalt: wp.vec3, warm: float, noise: float, grain: fl
     rgb = mix(rgb, factor, wp.min(paint[3], 1.0))
     shine = wet * 0.4 + puddle * 0.6
     snow = light.snow
-    if snow > 0.0:
-        rolled = place.track + 0.4 * place.rut * wp.max(1.0 - 0.5 * d2, 0.0) + 0.4 * place.mixed
-        cover = wp.clamp(2.0 * snow - 0.55 - rolled * (2.0 - snow) + 0.22 * noise, 0.0, 1.0)
-        slush = wp.clamp(1.5 * snow - 0.2, 0.0, 0.7)
-        rgb = mix(rgb, wp.vec3(0.26, 0.25, 0.24), slush * (1.0 - cover) * 0.6)
-        rgb = mix(rgb, wp.vec3(0.64, 0.66, 0.69) * (1.0 + 0.08 * noise + 0.3 * (grain - 1.0)), cover)
-        shine *= 1.0 - cover
+    lies = wp.where(snow > 0.0, 1.0, 0.0)
+    rolled = place.track + 0.4 * place.rut * wp.max(1.0 - 0.5 * d2, 0.0) + 0.4 * place.mixed
+    cover = wp.clamp(2.0 * snow - 0.55 - rolled * (2.0 - snow) + 0.22 * noise, 0.0, 1.0) * lies
+    slush = wp.clamp(1.5 * snow - 0.2, 0.0, 0.7) * lies
+    rgb = mix(rgb, wp.vec3(0.26, 0.25, 0.24), slush * (1.0 - cover) * 0.6)
+    rgb = mix(rgb, wp.vec3(0.64, 0.66, 0.69) * (1.0 + 0.08 * noise + 0.3 * (grain - 1.0)), cover)
+    shine *= 1.0 - cover
     return wp.vec4(rgb[0], rgb[1], rgb[2], shine)
 
 

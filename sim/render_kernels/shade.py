@@ -5,7 +5,18 @@ Colours are linear RGB until the tone curve. Every quantity is a function of the
 
 import warp as wp
 
-from sim.render_kernels.appearance import Images, Light, exp_of, headlight, light_of, mix, sky_at, to_the_24th
+from sim.render_kernels.appearance import (
+    CLOUDLESS,
+    Images,
+    Light,
+    bare_sky,
+    clouded,
+    exp_of,
+    headlight,
+    light_of,
+    mix,
+    to_the_24th,
+)
 from sim.render_kernels.ground_light import ground_light
 from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
 from sim.render_kernels.paving import Site, site_of
@@ -52,7 +63,11 @@ def name_of(key: wp.int64):
 
 @wp.func
 def shot_of(
-    map_index: wp.array(dtype=wp.int32), seed: wp.array(dtype=wp.int64), views: Views, variants: wp.int32, view: wp.int32
+    map_index: wp.array(dtype=wp.int32),
+    seed: wp.array(dtype=wp.int64),
+    views: Views,
+    variants: wp.int32,
+    view: wp.int32,
 ):
     shot = Shot()
     shot.world = view // views.cameras
@@ -118,10 +133,17 @@ def sky_light(images: Images, light: Light, shot: Shot, points: Points):
     blue = Floats()
     for i in range(PACK):
         sight = wp.vec3(x[i], y[i], z[i]) * (1.0 / length[i])
-        rgb = sky_at(images, light, shot.variant, sight, near_sun[i])
+        rgb = bare_sky(light, sight, near_sun[i])
         red[i] = rgb[0]
         green[i] = rgb[1]
         blue[i] = rgb[2]
+    if light.cloud >= CLOUDLESS:
+        for i in range(PACK):
+            sight = wp.vec3(x[i], y[i], z[i]) * (1.0 / length[i])
+            rgb = clouded(images, light, shot.variant, sight, near_sun[i], wp.vec3(red[i], green[i], blue[i]))
+            red[i] = rgb[0]
+            green[i] = rgb[1]
+            blue[i] = rgb[2]
     out.red = red
     out.green = green
     out.blue = blue

@@ -94,7 +94,7 @@ def instance_of(
 @wp.func
 def coat_at(
     images: Images, meshes: Meshes, light: Light, inst: Instance, material: wp.int32, triangle: wp.int32,
-    variant: wp.int32, local: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3, facing: wp.float32,
+    variant: wp.int32, local: wp.vec3, face: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3, facing: wp.float32,
     lamp: wp.float32, texel_m: wp.float32, road_rgb: wp.vec3,
 ):  # fmt: skip
     """What a point's material does to light, with its shares of sun and sky: patterns, dirt, snow and water included."""
@@ -109,10 +109,8 @@ def coat_at(
     if material == 1:
         coat.emission = seen_through(light, sight, flat, metric, local, road_rgb)
     elif material < FIRST_COLOUR and is_roadside(material):
-        # Pictures lie along the face itself, not along the round shape that its light follows.
-        flat = wp.cw_mul(upright, inverse)
         answer = roadside_look(
-            images, light, inst.turn, inst.model, material, metric, local, inst.size, flat, normal, sight, inst.tint,
+            images, light, inst.turn, inst.model, material, metric, local, inst.size, face, normal, sight, inst.tint,
             variant, inst.detail, inst.phase, lamp, texel_m,
         )  # fmt: skip
         coat.albedo = answer.albedo
@@ -168,7 +166,6 @@ def mesh_light(
     ray_z = points.z
     length = points.length
     depth = points.depth
-    step = points.step
     lamps = points.lamp
     pool = points.pool
     road_rgb = wp.cw_mul(
@@ -207,6 +204,8 @@ def mesh_light(
         local = inst.eye + aim * reach
         local = wp.vec3(wp.clamp(local[0], -0.5, 0.5), wp.clamp(local[1], -0.5, 0.5), wp.clamp(local[2], 0.0, 1.0))
         flat = wp.normalize(wp.cw_mul(meshes.base[triangle] + meshes.bend[triangle] * local, inst.inverse))
+        # Pictures lie along the face itself, not along the round shape that its light follows.
+        face = wp.cw_mul(upright, inst.inverse)
         normal = inst.turn * flat
         facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
         # What stands upright is lit aslant, and what is above the lanterns hardly at all.
@@ -214,8 +213,8 @@ def mesh_light(
             1.1 - 0.12 * (shot.eye[2] + depth[i] * toward[2] - inst.base_z), 0.05, 0.5
         )
         coat = coat_at(
-            images, meshes, light, inst, material, triangle, shot.variant, local, flat, normal, sight, facing,
-            lamps[i], depth[i] * shot.pixel, road_rgb,
+            images, meshes, light, inst, material, triangle, shot.variant, local, face, flat, normal, sight,
+            facing, lamps[i], depth[i] * shot.pixel, road_rgb,
         )  # fmt: skip
         albedo_r[i] = coat.albedo[0]
         albedo_g[i] = coat.albedo[1]

@@ -45,8 +45,10 @@ class Ground:
     code_first: wp.array(dtype=wp.int32)
     code: wp.array(dtype=wp.int32)
     lane_first: wp.array(dtype=wp.int32)
-    lane_line: wp.array(dtype=wp.vec4)  # x, y of the start, unit direction
-    lane_shape_m: wp.array(dtype=wp.vec4)  # distance along at the start, half width, tone, depth of wheel tracks
+    lane_line: wp.array2d(dtype=wp.float32)  # (L, 4) x, y of the start, unit direction
+    lane_shape_m: wp.array2d(
+        dtype=wp.float32
+    )  # (L, 4) distance along at the start, half width, tone, depth of wheel tracks
     noise: wp.array(dtype=wp.float32)  # two levels of the same
     style: wp.array2d(dtype=wp.float32)  # (M, 9) as roadwear.Style.row
     mark_first: wp.array(dtype=wp.int32)  # per cell of codes, and one more per map
@@ -58,42 +60,96 @@ class Ground:
     mark_rgb: wp.array(dtype=wp.vec3)  # per kind
 
 
-@wp.func
-def code_at(
-    codes: wp.array(dtype=wp.int32), origin: wp.vec2, shape: wp.vec2i, first: wp.int32, per_m: wp.float32, p: wp.vec2
-):
-    """The cell of a point and its code; cell -1 and far land off the map."""
-    gx = (p[0] - origin[0]) * per_m
-    gy = (p[1] - origin[1]) * per_m
-    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0]) or gy >= float(shape[1]):
-        return wp.vec2i(-1, FAR_FLAG)
-    cell = first + int(gy) * shape[0] + int(gx)
-    return wp.vec2i(cell, codes[cell])
+@wp.struct
+class Plot:
+    """Where one map's rasters lie: numbers that kernels read once and not for every point."""
+
+    flat: wp.bool
+    west_m: wp.float32  # of codes and distances
+    south_m: wp.float32
+    code_columns: wp.int32
+    code_rows: wp.int32
+    code_first: wp.int32
+    codes_per_m: wp.float32
+    columns: wp.int32  # of distances
+    rows: wp.int32
+    first: wp.int32
+    per_m: wp.float32
+    height_west_m: wp.float32
+    height_south_m: wp.float32
+    height_columns: wp.int32
+    height_rows: wp.int32
+    height_first: wp.int32
+    heights_per_m: wp.float32
+    kerb_m: wp.float32  # height of kerbs
 
 
 @wp.func
-def ground_distances(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+def plot_of(ground: Ground, scene: wp.int32):
+    plot = Plot()
+    plot.flat = ground.flat[scene] == 1
+    plot.west_m = ground.origin[scene][0]
+    plot.south_m = ground.origin[scene][1]
+    plot.code_columns = ground.code_shape[scene][0]
+    plot.code_rows = ground.code_shape[scene][1]
+    plot.code_first = ground.code_first[scene]
+    plot.codes_per_m = 1.0 / ground.code_cell_m
+    plot.columns = ground.shape[scene][0]
+    plot.rows = ground.shape[scene][1]
+    plot.first = ground.first[scene]
+    plot.per_m = 1.0 / ground.cell_m
+    plot.height_west_m = ground.height_origin[scene][0]
+    plot.height_south_m = ground.height_origin[scene][1]
+    plot.height_columns = ground.height_shape[scene][0]
+    plot.height_rows = ground.height_shape[scene][1]
+    plot.height_first = ground.height_first[scene]
+    plot.heights_per_m = 1.0 / ground.height_cell_m[scene]
+    plot.kerb_m = ground.style[scene, KERB_COLUMN]
+    return plot
+
+
+@wp.func
+def cell_of(plot: Plot, x: wp.float32, y: wp.float32):
+    """The cell of codes of a point, -1 off the map."""
+    gx = (x - plot.west_m) * plot.codes_per_m
+    gy = (y - plot.south_m) * plot.codes_per_m
+    inside = gx >= 0.0 and gy >= 0.0 and gx < float(plot.code_columns) and gy < float(plot.code_rows)
+    return wp.where(inside, plot.code_first + int(gy) * plot.code_columns + int(gx), -1)
+
+
+@wp.func
+def code_at(ground: Ground, plot: Plot, x: wp.float32, y: wp.float32):
+    """The code of a point's cell; far land off the map."""
+    cell = cell_of(plot, x, y)
+    return wp.where(cell < 0, FAR_FLAG, ground.code[wp.max(cell, 0)])
+
+
+@wp.func
+def distances_at(ground: Ground, plot: Plot, x: wp.float32, y: wp.float32):
     """Signed distances to the edges of carriageway and sidewalk in metres, inside positive; -8 off the map."""
-    origin = ground.origin[scene]
-    shape = ground.shape[scene]
-    gx = (x - origin[0]) / ground.cell_m
-    gy = (y - origin[1]) / ground.cell_m
-    if gx < 0.0 or gy < 0.0 or gx >= float(shape[0] - 1) or gy >= float(shape[1] - 1):
-        return wp.vec2(-8.0, -8.0)
-    column = int(gx)
-    row = int(gy)
+    gx = (x - plot.west_m) * plot.per_m
+    gy = (y - plot.south_m) * plot.per_m
+    inside = gx >= 0.0 and gy >= 0.0 and gx < float(plot.columns - 1) and gy < float(plot.rows - 1)
+    column = wp.clamp(int(gx), 0, plot.columns - 2)
+    row = wp.clamp(int(gy), 0, plot.rows - 2)
     fx = gx - float(column)
     fy = gy - float(row)
-    at = ground.first[scene] + row * shape[0] + column
+    at = plot.first + row * plot.columns + column
     a = ground.distance[at]
     b = ground.distance[at + 1]
-    c = ground.distance[at + shape[0]]
-    d = ground.distance[at + shape[0] + 1]
+    c = ground.distance[at + plot.columns]
+    d = ground.distance[at + plot.columns + 1]
     road = (float(a >> 16) * (1.0 - fx) + float(b >> 16) * fx) * (1.0 - fy)
     road += (float(c >> 16) * (1.0 - fx) + float(d >> 16) * fx) * fy
     side = (float((a << 16) >> 16) * (1.0 - fx) + float((b << 16) >> 16) * fx) * (1.0 - fy)
     side += (float((c << 16) >> 16) * (1.0 - fx) + float((d << 16) >> 16) * fx) * fy
-    return wp.vec2(road * GROUND_UNIT_M, side * GROUND_UNIT_M)
+    return wp.vec2(wp.where(inside, road * GROUND_UNIT_M, -8.0), wp.where(inside, side * GROUND_UNIT_M, -8.0))
+
+
+@wp.func
+def ground_distances(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+    """`distances_at` on a map by its number."""
+    return distances_at(ground, plot_of(ground, scene), x, y)
 
 
 @wp.func
@@ -116,24 +172,28 @@ def lamplight_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
 
 
 @wp.func
-def surface_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+def surface_on(ground: Ground, plot: Plot, x: wp.float32, y: wp.float32):
     """Height and its slopes along x and y, bilinear between nodes; the raster's edge goes on beyond it."""
-    origin = ground.height_origin[scene]
-    shape = ground.height_shape[scene]
-    scale = 1.0 / ground.height_cell_m[scene]
-    gx = wp.clamp((x - origin[0]) * scale, 0.0, float(shape[0]) - 1.001)
-    gy = wp.clamp((y - origin[1]) * scale, 0.0, float(shape[1]) - 1.001)
+    gx = wp.clamp((x - plot.height_west_m) * plot.heights_per_m, 0.0, float(plot.height_columns) - 1.001)
+    gy = wp.clamp((y - plot.height_south_m) * plot.heights_per_m, 0.0, float(plot.height_rows) - 1.001)
     column = int(gx)
     row = int(gy)
     fx = gx - float(column)
     fy = gy - float(row)
-    at = ground.height_first[scene] + row * shape[0] + column
+    at = plot.height_first + row * plot.height_columns + column
     a = ground.height_m[at]
     b = ground.height_m[at + 1] - a
-    c = ground.height_m[at + shape[0]]
-    d = ground.height_m[at + shape[0] + 1] - c
+    c = ground.height_m[at + plot.height_columns]
+    d = ground.height_m[at + plot.height_columns + 1] - c
     low = a + b * fx
+    scale = plot.heights_per_m
     return wp.vec3(low + (c + d * fx - low) * fy, (b + (d - b) * fy) * scale, (c - a + (d - b) * fx) * scale)
+
+
+@wp.func
+def surface_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
+    """`surface_on` a map by its number."""
+    return surface_on(ground, plot_of(ground, scene), x, y)
 
 
 @wp.func
@@ -145,14 +205,21 @@ def height_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> 
 
 
 @wp.func
-def normal_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> wp.vec3:
+def normal_on(ground: Ground, plot: Plot, x: wp.float32, y: wp.float32) -> wp.vec3:
     """Upward unit normal, from heights one cell to each side, which smooths over the cells' edges."""
+    cell = 1.0 / plot.heights_per_m
+    east = surface_on(ground, plot, x + cell, y)[0] - surface_on(ground, plot, x - cell, y)[0]
+    north = surface_on(ground, plot, x, y + cell)[0] - surface_on(ground, plot, x, y - cell)[0]
+    scale = 1.0 / wp.sqrt(east * east + north * north + 4.0 * cell * cell)
+    return wp.vec3(-east * scale, -north * scale, 2.0 * cell * scale)
+
+
+@wp.func
+def normal_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> wp.vec3:
+    """`normal_on` a map by its number."""
     if ground.flat[scene] == 1:
         return wp.vec3(0.0, 0.0, 1.0)
-    cell = ground.height_cell_m[scene]
-    east = surface_at(ground, scene, x + cell, y)[0] - surface_at(ground, scene, x - cell, y)[0]
-    north = surface_at(ground, scene, x, y + cell)[0] - surface_at(ground, scene, x, y - cell)[0]
-    return wp.normalize(wp.vec3(-east, -north, 2.0 * cell))
+    return normal_on(ground, plot_of(ground, scene), x, y)
 
 
 @wp.func
@@ -240,65 +307,55 @@ def raised_m(distances: wp.vec2):
 
 
 @wp.func
-def kerb_height_m(ground: Ground, scene: wp.int32, away_m: wp.float32):
-    """Height of kerbs seen from so far away: too far to make out they sink, so that rays stay cheap."""
-    fade = wp.clamp((KERBS_END_M - away_m) / (KERBS_END_M - KERBS_FADE_M), 0.0, 1.0)
-    return ground.style[scene, KERB_COLUMN] * fade
-
-
-@wp.func
-def step_at(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, depth: wp.float32):
+def step_on(ground: Ground, plot: Plot, eye: wp.vec3, toward: wp.vec3, depth: wp.float32):
     """What a ray meets that would meet the lower ground at `depth`: that, a walk above it, or the kerb between.
 
     Distances are read only where the cell's code does not tell, and a second time only where that can matter: they
     change by no more than one goes.
     """
     step = Step()
-    step.depth = depth
-    p = eye + toward * depth
+    x = eye[0] + toward[0] * depth
+    y = eye[1] + toward[1] * depth
     level = wp.sqrt(toward[0] * toward[0] + toward[1] * toward[1])
-    height = kerb_height_m(ground, scene, depth * level)
-    back = float(0.0)
-    if height > 0.0:
-        closing = -toward[2]
-        if ground.flat[scene] == 0:
-            surface = surface_at(ground, scene, p[0], p[1])
-            closing += surface[1] * toward[0] + surface[2] * toward[1]
-        back = wp.min(height / wp.max(closing, 1.0e-4), 0.9 * depth)
+    # Too far to make out kerbs sink, so that rays stay cheap.
+    height = plot.kerb_m * wp.clamp((KERBS_END_M - depth * level) / (KERBS_END_M - KERBS_FADE_M), 0.0, 1.0)
+    closing = -toward[2]
+    if not plot.flat:
+        surface = surface_on(ground, plot, x, y)
+        closing += surface[1] * toward[0] + surface[2] * toward[1]
+    back = wp.where(height > 0.0, wp.min(height / wp.max(closing, 1.0e-4), 0.9 * depth), 0.0)
     shift = back * level
-    if shift < INSIDE_M:
-        cells = ground.code_shape[scene]
-        per_m = 1.0 / ground.code_cell_m
-        here = wp.vec2(p[0], p[1])
-        code = code_at(ground.code, ground.origin[scene], cells, ground.code_first[scene], per_m, here)[1]
-        if (code & EDGE_FLAG) == 0:
-            step.part = (code >> CLASS_SHIFT) & 3
-            if step.part > ON_ROAD:
-                step.part = ON_WALK
-                step.depth = depth - back
-            return step
-    distances = ground_distances(ground, scene, p[0], p[1])
-    step.low_m = raised_m(distances)
-    step.high_m = step.low_m
-    step.part = ON_LAND
-    if distances[0] > 0.0:
-        step.part = ON_ROAD
-    elif distances[1] > 0.0:
-        step.part = ON_WALK
-    if shift <= 0.0 or step.low_m < -shift:
-        return step
-    step.shift_m = shift
-    step.high_m = step.low_m - shift
-    if step.low_m < shift + 0.5:
-        p -= toward * back
-        step.high_m = raised_m(ground_distances(ground, scene, p[0], p[1]))
-    if step.high_m > 0.0:
-        step.part = ON_WALK
-        step.depth = depth - back
-    elif step.low_m > 0.0:
-        step.part = ON_KERB
-        step.depth = depth - back * step.low_m / (step.low_m - step.high_m)
+    code = code_at(ground, plot, x, y)
+    kind = (code >> CLASS_SHIFT) & 3
+    on_walk = kind > ON_ROAD
+    step.depth = wp.where(on_walk, depth - back, depth)
+    step.part = wp.where(on_walk, ON_WALK, kind)
+    if shift >= INSIDE_M or (code & EDGE_FLAG) != 0:
+        distances = distances_at(ground, plot, x, y)
+        low = wp.min(distances[1], -distances[0])
+        high = low
+        kerbed = shift > 0.0 and low >= -shift
+        if kerbed:
+            high = low - shift
+            if low < shift + 0.5:
+                there = distances_at(ground, plot, x - toward[0] * back, y - toward[1] * back)
+                high = wp.min(there[1], -there[0])
+        part = wp.where(distances[0] > 0.0, ON_ROAD, wp.where(distances[1] > 0.0, ON_WALK, ON_LAND))
+        raised = kerbed and high > 0.0
+        faced = kerbed and high <= 0.0 and low > 0.0
+        step.part = wp.where(raised, ON_WALK, wp.where(faced, ON_KERB, part))
+        along = wp.where(raised, 1.0, wp.where(faced, low / wp.max(low - high, 1.0e-6), 0.0))
+        step.depth = depth - back * along
+        step.low_m = low
+        step.high_m = high
+        step.shift_m = wp.where(kerbed, shift, 0.0)
     return step
+
+
+@wp.func
+def step_at(ground: Ground, scene: wp.int32, eye: wp.vec3, toward: wp.vec3, depth: wp.float32):
+    """`step_on` a map by its number."""
+    return step_on(ground, plot_of(ground, scene), eye, toward, depth)
 
 
 @wp.func
