@@ -37,14 +37,21 @@ GROUND = wp.constant(1)
 SKY = wp.constant(2)
 KINDS = 3
 QueuedFloats = wp.types.vector(length=KINDS * PACK, dtype=wp.float32)  # a pack of each kind, side by side
+Steps = wp.types.vector(length=3 * PACK, dtype=wp.int32)
 QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
 
 
 @wp.func
-def byte_of(curve: wp.array(dtype=wp.uint8), x: wp.float32):
-    """The byte that shows so much light, from a table over its logarithm, which a float's bits are nearly."""
+def step_of(x: wp.float32):
+    """Where in the curve from light to bytes so much light is: by its logarithm, which a float's bits are nearly."""
     bits = wp.cast(wp.min(x, BRIGHTEST), wp.int32)
-    return curve[wp.clamp((bits >> CURVE_SHIFT) - CURVE_START, 0, CURVE_STEPS - 1)]
+    return wp.clamp((bits >> CURVE_SHIFT) - CURVE_START, 0, CURVE_STEPS - 1)
+
+
+@wp.func
+def byte_of(curve: wp.array(dtype=wp.uint8), x: wp.float32):
+    """The byte that shows so much light."""
+    return curve[step_of(x)]
 
 
 @wp.func
@@ -244,13 +251,13 @@ def shade_pixels(
     band: wp.int32,
     stride: wp.int32,
     # Out
-    mixed_out: wp.array3d(dtype=wp.vec4),
-    rgb_out: wp.array4d(dtype=wp.uint8),
+    mixed_out: wp.array2d(dtype=wp.vec4),
+    rgb_out: wp.array2d(dtype=wp.uint8),
 ):
     """`stride` threads share a band of rows. A pixel is shaded once for each surface that its samples see.
 
     Points of a kind are collected until they make a pack. Pixels of several surfaces add up in `mixed_out`, which is
-    there where there are several samples: colour, and whether a pixel is one of these.
+    there where there are several samples: colour, and whether a pixel is one of these. Images are flat, (V, H W) pixels.
     """
     view, block, lane = wp.tid()
     shot = shot_of(map_index, seed, views, images.variants, view)
@@ -260,8 +267,7 @@ def shade_pixels(
     flat = ground.flat[shot.scene] == 1
     samples = views.samples
     first = block * band
-    columns = (views.width - lane + stride - 1) // stride
-    visits = columns * (wp.min(band, views.height - first))
+    end = wp.min(first + band, views.height)
     count = wp.vec3i()
     queued_u = QueuedFloats()
     queued_v = QueuedFloats()
@@ -271,124 +277,127 @@ def shade_pixels(
     queued_under = QueuedFloats()
     queued_name = QueuedInts()
     queued_at = QueuedInts()
-    for visit in range(visits + 1):
-        row = first + visit // columns
-        column = lane + (visit % columns) * stride
-        last = visit == visits
-        passes = int(1)
-        whole = bool(True)
-        if last:
-            passes = KINDS
-        elif samples > 1:
-            name = name_of(key[view, row * samples, column * samples])
-            for sample in range(1, samples * samples):
-                other = key[view, row * samples + sample // samples, column * samples + sample % samples]
-                if name_of(other) != name:
-                    whole = False
-            mixed_out[view, row, column] = wp.vec4(0.0, 0.0, 0.0, wp.where(whole, 0.0, 1.0))
-            if not whole:
-                passes = samples * samples
-        for k in range(passes):
-            kind = int(k)
-            if not last:
-                word = key[view, row * samples + k // samples, column * samples + k % samples]
-                u = float(column) + 0.5 - center[0]
-                v = float(row) + 0.5 - center[1]
-                share = float(1.0)
-                mark = int(0)
-                if samples == 1:
-                    mark = int(stencil[view, row, column])
-                dark = float(mark & 1)
-                under = float(mark >> 1)
-                if samples > 1:
-                    seen = seen_by(key, stencil, samples, view, row, column, k)
-                    if seen.members == 0:
-                        continue
-                    u += seen.u - 0.5
-                    v += seen.v - 0.5
-                    share = float(seen.members) / float(samples * samples)
-                    dark = seen.dark
-                    under = seen.under
-                depth = float(word >> wp.int64(32)) / DEPTH_ONE
-                kind = MESH
-                if name_of(word) == TERRAIN_NAME:
-                    kind = GROUND
-                elif name_of(word) > TERRAIN_NAME:
-                    kind = SKY
-                    depth = 0.0
-                    down = shot.ahead[2] + (shot.right[2] * u + shot.down[2] * v) * shot.pixel
-                    if flat and down < -1.0e-6:
+    # After the last row one more turn shades what has not made up packs.
+    for row in range(first, end + 1):
+        last = row == end
+        for column in range(lane, wp.where(last, lane + 1, views.width), stride):
+            passes = int(1)
+            whole = bool(True)
+            if last:
+                passes = KINDS
+            elif samples > 1:
+                name = name_of(key[view, row * samples, column * samples])
+                for sample in range(1, samples * samples):
+                    other = key[view, row * samples + sample // samples, column * samples + sample % samples]
+                    if name_of(other) != name:
+                        whole = False
+                mixed_out[view, row * views.width + column] = wp.vec4(0.0, 0.0, 0.0, wp.where(whole, 0.0, 1.0))
+                if not whole:
+                    passes = samples * samples
+            for k in range(passes):
+                kind = int(k)
+                if not last:
+                    word = key[view, row * samples + k // samples, column * samples + k % samples]
+                    u = float(column) + 0.5 - center[0]
+                    v = float(row) + 0.5 - center[1]
+                    share = float(1.0)
+                    mark = int(0)
+                    if samples == 1:
+                        mark = int(stencil[view, row, column])
+                    dark = float(mark & 1)
+                    under = float(mark >> 1)
+                    if samples > 1:
+                        seen = seen_by(key, stencil, samples, view, row, column, k)
+                        if seen.members == 0:
+                            continue
+                        u += seen.u - 0.5
+                        v += seen.v - 0.5
+                        share = float(seen.members) / float(samples * samples)
+                        dark = seen.dark
+                        under = seen.under
+                    depth = float(word >> wp.int64(32)) / DEPTH_ONE
+                    kind = MESH
+                    if name_of(word) == TERRAIN_NAME:
                         kind = GROUND
-                        depth = -shot.eye[2] / down
-                at = kind * PACK + count[kind]
-                count[kind] = count[kind] + 1
-                queued_u[at] = u
-                queued_v[at] = v
-                queued_depth[at] = depth
-                queued_share[at] = wp.where(whole, 1.0, -share)
-                queued_dark[at] = dark
-                queued_under[at] = under
-                queued_name[at] = int(name_of(word))
-                queued_at[at] = row * views.width + column
-            full = count[kind]
-            if full == PACK or (last and full > 0):
-                count[kind] = 0
-                # What is left at the end makes a pack with copies of its first point.
-                for i in range(full, PACK):
-                    queued_u[kind * PACK + i] = queued_u[kind * PACK]
-                    queued_v[kind * PACK + i] = queued_v[kind * PACK]
-                    queued_depth[kind * PACK + i] = queued_depth[kind * PACK]
-                    queued_name[kind * PACK + i] = queued_name[kind * PACK]
-                u_px = Floats()
-                v_px = Floats()
-                depths = Floats()
-                share_of = Floats()
-                darks = Floats()
-                unders = Floats()
-                steps = Floats()
-                names = Ints()
-                for i in range(PACK):
-                    at = kind * PACK + i
-                    u_px[i] = queued_u[at]
-                    v_px[i] = queued_v[at]
-                    depths[i] = queued_depth[at]
-                    share_of[i] = queued_share[at]
-                    darks[i] = queued_dark[at]
-                    unders[i] = queued_under[at]
-                    names[i] = queued_name[at]
-                    steps[i] = wp.where(share_of[i] > 0.0, 1.0, 1.0 / float(samples))
-                points = points_of(ground, light, shot, u_px, v_px, depths, steps)
-                points.dark = darks
-                points.under = unders
-                colours = Colours()
-                if kind == MESH:
-                    colours = mesh_light(
-                        images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, names
-                    )
-                elif kind == GROUND:
-                    colours = ground_light(images, ground, site, light, shot, points)
-                else:
-                    colours = sky_light(images, light, shot, points)
-                colours = through_air(light, points, colours, share_of)
-                red = colours.red
-                green = colours.green
-                blue = colours.blue
-                for i in range(full):
-                    at = queued_at[kind * PACK + i]
-                    to_row = at // views.width
-                    to_column = at % views.width
-                    if share_of[i] > 0.0:
-                        rgb_out[view, to_row, to_column, 0] = byte_of(images.curve, red[i])
-                        rgb_out[view, to_row, to_column, 1] = byte_of(images.curve, green[i])
-                        rgb_out[view, to_row, to_column, 2] = byte_of(images.curve, blue[i])
+                    elif name_of(word) > TERRAIN_NAME:
+                        kind = SKY
+                        depth = 0.0
+                        down = shot.ahead[2] + (shot.right[2] * u + shot.down[2] * v) * shot.pixel
+                        if flat and down < -1.0e-6:
+                            kind = GROUND
+                            depth = -shot.eye[2] / down
+                    at = kind * PACK + count[kind]
+                    count[kind] = count[kind] + 1
+                    queued_u[at] = u
+                    queued_v[at] = v
+                    queued_depth[at] = depth
+                    queued_share[at] = wp.where(whole, 1.0, -share)
+                    queued_dark[at] = dark
+                    queued_under[at] = under
+                    queued_name[at] = int(name_of(word))
+                    queued_at[at] = row * views.width + column
+                full = count[kind]
+                if full == PACK or (last and full > 0):
+                    count[kind] = 0
+                    # What is left at the end makes a pack with copies of its first point.
+                    for i in range(full, PACK):
+                        queued_u[kind * PACK + i] = queued_u[kind * PACK]
+                        queued_v[kind * PACK + i] = queued_v[kind * PACK]
+                        queued_depth[kind * PACK + i] = queued_depth[kind * PACK]
+                        queued_name[kind * PACK + i] = queued_name[kind * PACK]
+                    u_px = Floats()
+                    v_px = Floats()
+                    depths = Floats()
+                    share_of = Floats()
+                    darks = Floats()
+                    unders = Floats()
+                    steps = Floats()
+                    names = Ints()
+                    for i in range(PACK):
+                        at = kind * PACK + i
+                        u_px[i] = queued_u[at]
+                        v_px[i] = queued_v[at]
+                        depths[i] = queued_depth[at]
+                        share_of[i] = queued_share[at]
+                        darks[i] = queued_dark[at]
+                        unders[i] = queued_under[at]
+                        names[i] = queued_name[at]
+                        steps[i] = wp.where(share_of[i] > 0.0, 1.0, 1.0 / float(samples))
+                    points = points_of(ground, light, shot, u_px, v_px, depths, steps)
+                    points.dark = darks
+                    points.under = unders
+                    colours = Colours()
+                    if kind == MESH:
+                        colours = mesh_light(
+                            images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, names
+                        )
+                    elif kind == GROUND:
+                        colours = ground_light(images, ground, site, light, shot, points)
                     else:
-                        part = wp.vec4(red[i], green[i], blue[i], 0.0) * -share_of[i]
-                        mixed_out[view, to_row, to_column] = mixed_out[view, to_row, to_column] + part
+                        colours = sky_light(images, light, shot, points)
+                    colours = through_air(light, points, colours, share_of)
+                    red = colours.red
+                    green = colours.green
+                    blue = colours.blue
+                    steps_of = Steps()
+                    for i in range(PACK):
+                        steps_of[i] = step_of(red[i])
+                        steps_of[PACK + i] = step_of(green[i])
+                        steps_of[2 * PACK + i] = step_of(blue[i])
+                    for i in range(full):
+                        at = queued_at[kind * PACK + i]
+                        if share_of[i] > 0.0:
+                            rgb_out[view, 3 * at] = images.curve[steps_of[i]]
+                            rgb_out[view, 3 * at + 1] = images.curve[steps_of[PACK + i]]
+                            rgb_out[view, 3 * at + 2] = images.curve[steps_of[2 * PACK + i]]
+                        else:
+                            part = wp.vec4(red[i], green[i], blue[i], 0.0) * -share_of[i]
+                            mixed_out[view, at] = mixed_out[view, at] + part
     if samples > 1:
-        for visit in range(visits):
-            row = first + visit // columns
-            column = lane + (visit % columns) * stride
-            sum = mixed_out[view, row, column]
-            if sum[3] > 0.0:
-                for c in range(3):
-                    rgb_out[view, row, column, c] = byte_of(images.curve, sum[c])
+        for row in range(first, end):
+            for column in range(lane, views.width, stride):
+                at = row * views.width + column
+                sum = mixed_out[view, at]
+                if sum[3] > 0.0:
+                    for c in range(3):
+                        rgb_out[view, 3 * at + c] = byte_of(images.curve, sum[c])

@@ -276,7 +276,7 @@ class Renderer:
         inputs += [self._colour_views, self._meshes, self._placed, self._statics, self._ground, self._images]
         inputs += [self._weather, self._colour_key, self._stencil, self._band, self._strides]
         dim = (self._views, -(-self._camera.height_px // self._band), self._strides)
-        return self._launch(shade.shade_pixels, dim, inputs, [self._mixed, _array(self._rgb.flatten(0, 1))])
+        return self._launch(shade.shade_pixels, dim, inputs, [self._mixed, _array(self._rgb.flatten(2).flatten(0, 1))])
 
     # --------------------------------------------------------------------------------------------------------- set-up
 
@@ -320,7 +320,7 @@ class Renderer:
             weather=self._zeros(self._worlds, WEATHER_FLOATS),
         )
         self._key, self._sample_key = _array(self._buffers.key), _array(self._buffers.sample_key)
-        mixed = self._zeros(*((views, height, width) if s > 1 else (1, 1, 1)), 4)
+        mixed = self._zeros(*((views, height * width) if s > 1 else (1, 1)), 4)
         self._keep.append(mixed)
         self._mixed = _array(mixed, wp.vec4)
         self._colour_key = self._key if s == 1 else self._sample_key
