@@ -13,9 +13,7 @@ from sim.render_kernels.appearance import (
     Images,
     Light,
     hashed,
-    log2_of,
     mix,
-    sample,
 )
 from sim.render_kernels.appearance import LANE_MASK as LANE_MASK_64
 from sim.render_kernels.terrain import EDGE_FLAG, FAR_FLAG, Ground, Plot, distances_at, plot_of
@@ -238,9 +236,7 @@ def walk_at(walk: Walk, grain: wp.float32, s: float, d: float, footprint: float)
     """Brightness of a sidewalk at s metres along it and d beside its middle, as a factor of its colour."""
     row = wp.floor(s / walk.long_m)
     beside = d + 0.5 * walk.wide_m * (row - 2.0 * wp.floor(0.5 * row))
-    gap = wp.max(
-        joint(s, walk.long_m, walk.joint_m, footprint), joint(beside, walk.wide_m, walk.joint_m, footprint)
-    )
+    gap = wp.max(joint(s, walk.long_m, walk.joint_m, footprint), joint(beside, walk.wide_m, walk.joint_m, footprint))
     stone = hashed(int(row), int(wp.floor(beside / walk.wide_m))) - 0.5
     stone *= wp.clamp(0.7 * walk.long_m / footprint, 0.0, 1.0)
     return (0.75 + 0.25 * grain) * (1.0 + walk.variety * stone - walk.depth * gap)
@@ -333,7 +329,15 @@ def place_of(ground: Ground, lanes_first: wp.int32, code: wp.int32, x: float, y:
 
 @wp.func
 def verge_at(
-    site: Site, light: Light, code: wp.int32, grass: wp.vec3, noise: float, grain: float, loose: float, x: float, y: float
+    site: Site,
+    light: Light,
+    code: wp.int32,
+    grass: wp.vec3,
+    noise: float,
+    grain: float,
+    loose: float,
+    x: float,
+    y: float,
 ):
     """Albedo of what is not paved: a texture's grass or fields, `loose` of it gravel."""
     # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
@@ -353,7 +357,7 @@ def verge_at(
 @wp.func
 def lane_at(light: Light, asphalt: wp.vec3, warm: float, noise: float, grain: float, place: Place, gutter: float,
             below: wp.vec4, paint: wp.vec4):  # fmt: skip
-    """Colour of a carriageway, and share of it that water makes smooth; `below` and `paint` as `decals_at`, of it all."""
+    """Colour of a carriageway and the share that water makes smooth; `below` and `paint` as `decals_at`, of it all."""
     d2 = place.d * place.d
     oil = place.rut * wp.max(1.0 - 3.0 * d2, 0.0)
     rgb = asphalt * (1.0 - 0.16 * place.track - 0.07 * oil + 0.05 * warm * place.track)

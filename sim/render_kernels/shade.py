@@ -19,7 +19,7 @@ from sim.render_kernels.appearance import (
 )
 from sim.render_kernels.ground_light import ground_light
 from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
-from sim.render_kernels.paving import Site, site_of
+from sim.render_kernels.paving import site_of
 from sim.render_kernels.surface import mesh_light
 from sim.render_kernels.terrain import Ground, lamplight_at
 from sim.render_kernels.view import DEPTH_ONE, TERRAIN_NAME, Actors, Meshes, Statics, Views
@@ -257,7 +257,7 @@ def shade_pixels(
     """`stride` threads share a band of rows. A pixel is shaded once for each surface that its samples see.
 
     Points of a kind are collected until they make a pack. Pixels of several surfaces add up in `mixed_out`, which is
-    there where there are several samples: colour, and whether a pixel is one of these. Images are flat, (V, H W) pixels.
+    there where there are several samples: colour, and whether a pixel is one of these. Pixels are in one row a view.
     """
     view, block, lane = wp.tid()
     shot = shot_of(map_index, seed, views, images.variants, view)

@@ -94,10 +94,10 @@ def instance_of(
 @wp.func
 def coat_at(
     images: Images, meshes: Meshes, light: Light, inst: Instance, material: wp.int32, triangle: wp.int32,
-    variant: wp.int32, local: wp.vec3, face: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3, facing: wp.float32,
-    lamp: wp.float32, texel_m: wp.float32, road_rgb: wp.vec3,
+    variant: wp.int32, local: wp.vec3, face: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3,
+    facing: wp.float32, lamp: wp.float32, texel_m: wp.float32, road_rgb: wp.vec3,
 ):  # fmt: skip
-    """What a point's material does to light, with its shares of sun and sky: patterns, dirt, snow and water included."""
+    """What a point's material does to light, with its shares of sun and sky: with patterns, dirt, snow and water."""
     metric = wp.cw_mul(local, inst.size)
     coat = Coat()
     look = meshes.look[material]

@@ -34,11 +34,15 @@ def cover_grid(
     paint_out: wp.array(dtype=wp.float32),
 ):
     i = wp.tid()
-    found = paving.code_at(
-        ground.code, ground.origin[0], ground.code_shape[0], ground.code_first[0], 1.0 / ground.code_cell_m, point[i]
-    )
+    plot = terrain.Plot()  # this ground has codes alone
+    plot.west_m = ground.origin[0][0]
+    plot.south_m = ground.origin[0][1]
+    plot.code_columns = ground.code_shape[0][0]
+    plot.code_rows = ground.code_shape[0][1]
+    plot.codes_per_m = 1.0 / ground.code_cell_m
+    cell = terrain.cell_of(plot, point[i][0], point[i][1])
     below, paint = paving.decals_at(
-        ground, 0, found[0], point[i][0], point[i][1], wp.vec2(0.0, side_m), wp.vec2(side_m, 0.0), 0.0
+        ground, 0, cell, point[i][0], point[i][1], wp.vec2(0.0, side_m), wp.vec2(side_m, 0.0), 0.0
     )
     below_out[i] = below[3]
     paint_out[i] = paint[3]

@@ -32,11 +32,8 @@ def cover_points(
     cover_out: wp.array(dtype=wp.float32),
 ):
     i = wp.tid()
-    origin = ground.origin[0]
-    found = paving.code_at(
-        ground.code, origin, ground.code_shape[0], ground.code_first[0], 1.0 / ground.code_cell_m, point[i]
-    )
-    _below, paint = paving.decals_at(ground, 0, found[0], point[i][0], point[i][1], across, along, 0.0)
+    cell = terrain.cell_of(terrain.plot_of(ground, 0), point[i][0], point[i][1])
+    _below, paint = paving.decals_at(ground, 0, cell, point[i][0], point[i][1], across, along, 0.0)
     cover_out[i] = paint[3]
 
 
