@@ -40,8 +40,8 @@ class Summary:
             if key not in ("weather", "road.kind"):
                 self._count(f"frames by {key}", str(value))
         self._count("frames by objects in them", _bin(len(frame.annotations), (0, 1, 2, 4, 8, 16), ""))
-        found, counts = np.unique(frame.semantic, return_counts=True)
-        self.pixels.update({Semantic(int(label)).name.lower(): int(n) for label, n in zip(found, counts, strict=True)})
+        counts = np.bincount(frame.semantic.reshape(-1))
+        self.pixels.update({Semantic(int(label)).name.lower(): int(counts[label]) for label in counts.nonzero()[0]})
         for entry in frame.annotations:
             self._count_object(frame, entry)
 
