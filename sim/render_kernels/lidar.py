@@ -15,7 +15,18 @@ from sim.render_kernels.appearance import exp_of, hashed
 from sim.render_kernels.labels import ACTORS_END
 from sim.render_kernels.paving import DECAL_FLAG, decals_at
 from sim.render_kernels.spin import NO_KEY, Beams, Place, share_of
-from sim.render_kernels.terrain import Ground, cell_of, ground_distances, hit_after, normal_at, plot_of
+from sim.render_kernels.terrain import (
+    ON_KERB,
+    ON_LAND,
+    ON_ROAD,
+    Ground,
+    cell_of,
+    hit_after,
+    kerb_normal,
+    normal_at,
+    plot_of,
+    step_at,
+)
 from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TRIANGLE_MASK, Actors, Meshes, Statics, turned
 
 wp.set_module_options({"enable_backward": False})
@@ -99,15 +110,20 @@ class Worlds:
 
 
 @wp.func
-def ground_seen(worlds: Worlds, scene: wp.int32, point: wp.vec3, toward: wp.vec3, footprint: float, weather: wp.vec3):
-    """Class and echo of the ground."""
-    distances = ground_distances(worlds.ground, scene, point[0], point[1])
-    semantic = int(TERRAIN)
-    if distances[0] > 0.0:
+def ground_seen(
+    worlds: Worlds, scene: wp.int32, part: wp.int32, point: wp.vec3, toward: wp.vec3, footprint: float,
+    weather: wp.vec3,
+):  # fmt: skip
+    """Class and echo of a part of the ground: road, walk, the kerb between, land."""
+    semantic = int(SIDEWALK)
+    if part == ON_ROAD:
         semantic = ROAD
-    elif distances[1] > 0.0:
-        semantic = SIDEWALK
-    cosine = wp.abs(wp.dot(normal_at(worlds.ground, scene, point[0], point[1]), wp.normalize(toward)))
+    elif part == ON_LAND:
+        semantic = TERRAIN
+    normal = normal_at(worlds.ground, scene, point[0], point[1])
+    if part == ON_KERB:
+        normal = kerb_normal(worlds.ground, scene, point[0], point[1])
+    cosine = wp.abs(wp.dot(normal, wp.normalize(toward)))
     albedo = ground_albedo(worlds.ground, scene, point[0], point[1], semantic, footprint, weather[1], weather[2])
     # Water mirrors light away from grazing beams.
     return semantic, albedo * (rough(cosine) - 0.6 * weather[1] * ROUGH_B * (1.0 - cosine * cosine))
@@ -223,6 +239,7 @@ def receive(
         if seen < NO_KEY:
             level = float(seen >> wp.int64(32)) / DEPTH_ONE
         on_ground = bool(False)
+        part = int(0)
         if not open_land:
             down = hit_after(worlds.ground, scene, eye, toward, behind, receiver.range_m)
             if down <= 0.0 and behind > 0.0:
@@ -230,9 +247,12 @@ def receive(
             # Rays farther up meet the ground farther away, or not at all.
             behind = 0.9 * down
             open_land = down <= 0.0
-            if down > 0.0 and down < level:
-                level = down
-                on_ground = True
+            if down > 0.0:
+                step = step_at(worlds.ground, scene, eye, toward, down)
+                if step.depth < level:
+                    level = step.depth
+                    part = step.part
+                    on_ground = True
         distance = level * long
         point = eye + toward * level
         semantic = int(0)
@@ -242,7 +262,8 @@ def receive(
         if distance > receiver.range_m:
             distance = float(wp.inf)
         elif on_ground:
-            semantic, echo = ground_seen(worlds, scene, point, toward, distance * receiver.spread_rad, weather)
+            footprint = distance * receiver.spread_rad
+            semantic, echo = ground_seen(worlds, scene, part, point, toward, footprint, weather)
         else:
             name = wp.uint32(seen & wp.int64(0xFFFFFFFF))
             semantic, instance, echo, deep_m = thing_seen(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_scene import BARE, SCENERY, TEXTURES, Actor, make_world
+from tiny_scene import BARE, SCENERY, TEXTURES, Actor, kerbed, make_world
 
 from configs.schema import CameraConfig, LidarConfig
 from sim.meshes.library import mesh_library
@@ -51,6 +51,23 @@ def test_rings_on_flat_ground_lie_where_the_height_over_the_tangent_says():
     paved = ((xy[..., 1] - 1.75).abs() < 3.5) & (xy[..., 0] > -40.0)
     near_edge = ((xy[..., 1] - 1.75).abs() - 3.5).abs() < 0.05
     assert torch.equal(on_road | near_edge, paved | near_edge)
+
+
+@pytest.mark.parametrize("kerb_m", [0.12, 0.3])
+def test_beams_meet_kerbs_and_the_walks_that_they_carry(kerb_m: float):
+    """Road at 0, an upright face 3.5 m beside its middle, and the walk above, as cameras draw them."""
+    spec = replace(CLEAN, elevation_deg=tuple(np.linspace(-30.0, -4.0, 131)))
+    scan, labels, _ = scanned(*make_world([[]]), spec=spec, scenery=kerbed(BARE, kerb_m))
+    valid = scan.valid[0]
+    x, side, height = scan.xyz_ego_m[0][valid].double().unbind(-1)
+    side, semantic = (side - 1.75).abs(), labels.semantic[0][valid]
+    near = torch.hypot(x, side) < 25.0  # kerbs far away sink
+    road, walk, face = side < 3.4, (side > 3.6) & (side < 5.9), (side - 3.5).abs() < 0.04
+    assert height[near & road].abs().max() < 1e-3 and (semantic[near & road] == Semantic.ROAD).all()
+    assert (height[near & walk] - kerb_m).abs().max() < 1e-3 and (semantic[near & walk] == Semantic.SIDEWALK).all()
+    between = near & face & (height > 0.02) & (height < kerb_m - 0.02)
+    assert between.sum() > 20 and (semantic[between] == Semantic.SIDEWALK).all()
+    assert (height > -1e-3).all() and (height[near] < kerb_m + 1e-3).all()
 
 
 def test_a_wall_at_ten_metres_is_ten_metres_away_at_every_azimuth_it_covers():
