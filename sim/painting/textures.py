@@ -51,7 +51,7 @@ class Textures:
 
 def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
     patches, blades = tiling_noise(rng, size, size, 1.3), tiling_noise(rng, size, size, 0.25)
-    dry = np.clip(0.40 + 0.12 * patches, 0.0, 1.0)[..., None]
+    dry = np.clip(0.26 + 0.12 * patches, 0.0, 1.0)[..., None]
     lush, straw = np.array([0.235, 0.32, 0.145]), np.array([0.37, 0.36, 0.22])
     base = (lush * rng.uniform(0.9, 1.1, 3)) * (1 - dry) + straw * dry
     return to_bytes(base * (1.0 + 0.17 * blades + 0.02 * patches)[..., None])

@@ -33,7 +33,6 @@ SIDEWALK = wp.constant(2 << 20)
 CLASS_MASK = wp.constant(3 << 20)
 DECAL_FLAG = wp.constant(1 << 23)
 THIN_M = wp.constant(0.12)  # wider pixels do not show cracks
-VERDURE = wp.constant(0.95)  # of the saturation of grass that verges keep
 PAINTS = wp.constant(5)  # kinds of decals from this on lie below the paint
 TRACK_M = wp.constant(0.82)  # of wheels beside the middle of their lane
 
@@ -211,7 +210,7 @@ def walk_of(site: Site):
     walk.long_m = 1.2
     walk.wide_m = 1.2
     walk.joint_m = 0.012
-    walk.variety = 0.20
+    walk.variety = 0.28
     walk.depth = 0.45
     if site.walk == 1:
         walk.long_m = site.slab_m
@@ -341,12 +340,11 @@ def verge_at(
 ):
     """Albedo of what is not paved: a texture's grass or fields, `loose` of it gravel."""
     # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
-    grey = 0.3 * grass[0] + 0.6 * grass[1] + 0.1 * grass[2]
-    albedo = mix(wp.vec3(1.0, 0.98, 0.72) * grey, grass, VERDURE) * (0.88 + 0.03 * noise)
+    albedo = grass * (0.9 + 0.03 * noise)
     field = wp.where((code & FAR_FLAG) != 0 and site.farmed, 1.0, 0.0)
     albedo = mix(albedo, field_at(albedo, x, y), field)
-    dry = wp.clamp(site.dry * (0.42 + 0.12 * noise), 0.0, 0.8)
-    albedo = mix(albedo, wp.vec3(1.12, 0.96, 0.56) * albedo[1], dry)
+    dry = wp.clamp(site.dry * (0.3 + 0.12 * noise), 0.0, 0.7)
+    albedo = mix(albedo, wp.vec3(1.02, 0.94, 0.50) * albedo[1], dry)
     pebbles = wp.vec3(0.185, 0.168, 0.14) * ((0.5 + 0.5 * grain) * (1.0 + 0.045 * noise))
     albedo = mix(albedo, pebbles, wp.clamp(loose * (0.55 + 0.08 * noise + 0.8 * (grain - 1.0)), 0.0, 1.0))
     albedo = albedo * (1.0 - 0.25 * light.wet)

@@ -138,8 +138,7 @@ def test_the_colour_of_flat_grass_follows_the_light_equation():
     sun = np.array(
         [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
     )
-    verge = 0.88 * (0.85 + 0.15 * np.array([1.0, 0.98, 0.72]))  # greyer and browner than the texture
-    albedo = ((120 / 255 + 0.055) / 1.055) ** 2.4 * verge
+    albedo = np.full(3, ((120 / 255 + 0.055) / 1.055) ** 2.4 * 0.9)  # blades shade each other
     light = weather.sun_rgb[0].numpy() * sun[2] + weather.ambient_rgb[0].numpy()
     glow = weather.glow_rgb[0].numpy() * 0.25 * max(toward @ sun, 0.0) ** 24
     clear = math.exp(-3.0 / float(weather.visibility_m[0]) * distance)
