@@ -339,7 +339,7 @@ def verge_at(
     y: float,
 ):
     """Albedo of what is not paved: a texture's grass or fields, `loose` of it gravel."""
-    # Verges are mown, trodden and dusty: browner and greyer than lawns, with stains finer than a stride.
+    # Stains are finer than a stride; where it is dry, grass turns to straw.
     albedo = grass * (0.9 + 0.03 * noise)
     field = wp.where((code & FAR_FLAG) != 0 and site.farmed, 1.0, 0.0)
     albedo = mix(albedo, field_at(albedo, x, y), field)
