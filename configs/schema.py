@@ -148,6 +148,12 @@ class SensorConfig(Section):
     auto_exposure: float | None = Field(default=None, ge=0.0, le=1.0, description="how far the frame's mean is evened")
     white_balance: float | None = Field(default=None, ge=0.0, le=1.0, description="how far the mean is made grey")
     motion_blur_s: float | None = Field(default=None, ge=0.0, le=0.1, description="exposure time")
+    rolling_shutter_s: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=0.1,
+        description="from the first row to the last; labels are of the middle one's time",
+    )
     vignetting: float | None = Field(default=None, ge=0.0, le=1.0, description="light lost in the corners")
     glare: float | None = Field(default=None, ge=0.0, le=1.0, description="light scattered around what is bright")
     chromatic_px: float | None = Field(default=None, ge=0.0, le=4.0, description="colour fringes in the corners")

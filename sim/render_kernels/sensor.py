@@ -49,6 +49,32 @@ def stream_key(seed: wp.int64, tick: wp.int64, camera: wp.int32, stream: wp.int3
     return noise_bits(noise_bits(noise_bits(low, high * HASH_B), moment), wp.uint32(camera * 64 + stream))
 
 
+@wp.func
+def image_velocity(x: wp.float32, y: wp.float32, depth: wp.float32, go: wp.vec3, roll: wp.vec3):
+    """How fast what stands still moves in the picture, in focal lengths a second; a point p goes by -go - roll x p."""
+    near = 1.0 / depth
+    px = -go[0] * near - (roll[1] - roll[2] * y)
+    py = -go[1] * near - (roll[2] * x - roll[0])
+    pz = -go[2] * near - (roll[0] * y - roll[1] * x)
+    return wp.vec2(px - x * pz, py - y * pz)
+
+
+@wp.func
+def between_pixels(rgb: wp.array(dtype=wp.vec3ub), first: wp.int32, height: wp.int32, width: wp.int32, u: wp.float32,
+                   v: wp.float32):  # fmt: skip
+    """Colour at a point of a picture, between its four pixels."""
+    x = wp.clamp(u - 0.5, 0.0, float(width - 1))
+    y = wp.clamp(v - 0.5, 0.0, float(height - 1))
+    left = wp.min(int(x), width - 2)
+    top = wp.min(int(y), height - 2)
+    fx = x - float(left)
+    fy = y - float(top)
+    at = first + top * width + left
+    upper = bytes_of(rgb[at]) * (1.0 - fx) + bytes_of(rgb[at + 1]) * fx
+    lower = bytes_of(rgb[at + width]) * (1.0 - fx) + bytes_of(rgb[at + width + 1]) * fx
+    return upper * (1.0 - fy) + lower * fy
+
+
 @wp.kernel
 def blur_motion(
     # State
@@ -61,12 +87,17 @@ def blur_motion(
     focal_px: wp.array(dtype=wp.float32),
     center_px: wp.array(dtype=wp.vec2),
     exposure_s: wp.array(dtype=wp.float32),
+    readout_s: wp.float32,
     height: wp.int32,
     width: wp.int32,
     # Out
     rgb_out: wp.array(dtype=wp.vec3ub),
 ):
-    """Spread each pixel along its way during the exposure, as the ego's own motion moves what stands still."""
+    """Spread each pixel along its way during the exposure, as the ego's own motion moves what stands still.
+
+    Rows are exposed one after the other during `readout_s`, the middle one at the tick: each shows what was, or will
+    be, there at its own time.
+    """
     view, row = wp.tid()
     cameras = focal_px.shape[0]
     camera = view % cameras
@@ -77,34 +108,43 @@ def blur_motion(
     )
     spin = wp.vec3(0.0, 0.0, yaw_rate_radps[world])
     moves = wp.vec3(speed_mps[world], 0.0, 0.0) + wp.cross(spin, wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3]))
-    time = exposure_s[world]
-    go = wp.transpose(turn) * moves * time
-    roll = wp.transpose(turn) * spin * time
+    go = wp.transpose(turn) * moves
+    roll = wp.transpose(turn) * spin
     focal = focal_px[camera]
     center = center_px[camera]
-    here = (view * height + row) * width
-    scale = 1.0 / focal
-    y = (float(row) + 0.5 - center[1]) * scale
+    first = view * height * width
+    here = first + row * width
+    late_s = readout_s * ((float(row) + 0.5) / float(height) - 0.5)
     for column in range(width):
-        x = (float(column) + 0.5 - center[0]) * scale
-        near = 1.0 / depth[here + column]
-        # A point p in camera axes moves by -go - roll x p.
-        px = -go[0] * near - (roll[1] - roll[2] * y)
-        py = -go[1] * near - (roll[2] * x - roll[0])
-        pz = -go[2] * near - (roll[0] * y - roll[1] * x)
-        du = focal * (px - x * pz)
-        dv = focal * (py - y * pz)
-        taps = wp.min(int(wp.max(wp.abs(du), wp.abs(dv)) + 0.75), MOST_TAPS)
-        if taps < 2:
+        u = float(column) + 0.5
+        v = float(row) + 0.5
+        speed = image_velocity((u - center[0]) / focal, (v - center[1]) / focal, depth[here + column], go, roll) * focal
+        if late_s != 0.0:
+            # What is here at the row's time is elsewhere at the tick; its own speed counts, by what is found there.
+            for _step in range(2):
+                i = wp.clamp(int(float(column) + 0.5 - speed[0] * late_s), 0, width - 1)
+                j = wp.clamp(int(float(row) + 0.5 - speed[1] * late_s), 0, height - 1)
+                x = (float(i) + 0.5 - center[0]) / focal
+                y = (float(j) + 0.5 - center[1]) / focal
+                speed = image_velocity(x, y, depth[first + j * width + i], go, roll) * focal
+            u -= speed[0] * late_s
+            v -= speed[1] * late_s
+        du = speed[0] * exposure_s[world]
+        dv = speed[1] * exposure_s[world]
+        taps = wp.clamp(int(wp.max(wp.abs(du), wp.abs(dv)) + 0.75), 1, MOST_TAPS)
+        if taps < 2 and late_s == 0.0:
             rgb_out[here + column] = rgb[here + column]
             continue
         total = wp.vec3(0.0, 0.0, 0.0)
         share = 1.0 / float(taps)
         for tap in range(taps):
             away = (float(tap) + 0.5) * share - 0.5
-            i = wp.clamp(int(wp.floor(float(column) + 0.5 + du * away)), 0, width - 1)
-            j = wp.clamp(int(wp.floor(float(row) + 0.5 + dv * away)), 0, height - 1)
-            total += bytes_of(rgb[(view * height + j) * width + i])
+            if late_s != 0.0:
+                total += between_pixels(rgb, first, height, width, u + du * away, v + dv * away)
+            else:
+                i = wp.clamp(int(wp.floor(u + du * away)), 0, width - 1)
+                j = wp.clamp(int(wp.floor(v + dv * away)), 0, height - 1)
+                total += bytes_of(rgb[first + j * width + i])
         total *= share
         rgb_out[here + column] = wp.vec3ub(
             wp.uint8(byte_of(total[0])), wp.uint8(byte_of(total[1])), wp.uint8(byte_of(total[2]))

@@ -37,6 +37,7 @@ class Sensor:
     auto_exposure: float = 0.0
     white_balance: float = 0.0
     motion_blur_s: float = 0.0
+    rolling_shutter_s: float = 0.0
     vignetting: float = 0.0
     glare: float = 0.0
     chromatic_px: float = 0.0
@@ -97,7 +98,7 @@ class SensorStage:
             self._allocate(rgb)
         source, device = rgb.flatten(0, 1), str(rgb.device)
         views, height, width = source.shape[:3]
-        if self._sensor.motion_blur_s > 0.0:
+        if self._sensor.motion_blur_s > 0.0 or self._sensor.rolling_shutter_s > 0.0:
             source = self._blurred(frame, truth, weather)
         bright, totals = self._bright, self._totals.zero_()
         outputs = [wp.from_torch(bright, dtype=wp.vec3), wp.from_torch(totals)]
@@ -146,7 +147,7 @@ class SensorStage:
         inputs += [wp.from_torch(mount, dtype=wp.mat44), wp.from_torch(camera.focal_px.to(device))]
         inputs += [wp.from_torch(camera.center_px.to(device).contiguous(), dtype=wp.vec2), wp.from_torch(exposure)]
         views, height, width = self._clean.shape[:3]
-        inputs += [height, width]
+        inputs += [self._sensor.rolling_shutter_s, height, width]
         wp.launch(kernels.blur_motion, (views, height), inputs, [_pixels(self._clean)], device=device)
         return self._clean
 

@@ -32,7 +32,7 @@ NUMBERS = st.fixed_dictionaries(
         "exposure_ev": st.floats(-2.0, 2.0),
     },
 )
-SENSORS = ["dashcam", "phone", "industrial", {"like": "dashcam", "jpeg_quality": 20, "motion_blur_s": 0.03}]
+SENSORS = ["dashcam", "phone", "industrial", {"like": "dashcam", "jpeg_quality": 20, "rolling_shutter_s": 0.03}]
 LOOKS = st.fixed_dictionaries(
     {"weather": NUMBERS, "appearance": st.sampled_from(["procedural", "gan"]), "sensor": st.sampled_from(SENSORS)}
 )

@@ -109,6 +109,38 @@ def test_motion_blur_follows_the_flow_of_the_ground():
         assert float(seen.float().sum()) == pytest.approx(240, rel=0.35)
 
 
+def test_rows_of_a_rolling_shutter_show_their_own_time():
+    """Turning left past a far upright line slants it by focal length times angle; driving ahead spreads a wall's lines
+    in the rows below the middle, which come later, and draws them together above."""
+    frame, truth, world, state, weather = scene()
+    height, readout = frame.rgb.shape[2], 0.05
+    line = torch.zeros_like(frame.rgb)
+    line[..., 79:81, :] = 240
+    far = replace(truth, depth_m=torch.full_like(truth.depth_m, 1e6))
+    ego = replace(frame.ego, speed_mps=torch.tensor([0.0]), yaw_rate_radps=torch.tensor([0.4]))
+    stage = SensorStage(Sensor(rolling_shutter_s=readout))
+    seen = stage.apply(replace(frame, rgb=line, ego=ego), far, world, state, weather).rgb[0, 0, :, :, 0].float()
+    columns, rows = torch.arange(160) + 0.5, torch.arange(height) + 0.5
+    middle = (seen * columns).sum(1) / seen.sum(1)
+    late = readout * (rows / height - 0.5)
+    assert torch.allclose(middle, 80.0 + 80.0 * 0.4 * late, atol=0.1)  # to the right, as the car turns left
+
+    line = torch.zeros_like(frame.rgb)
+    line[..., 119:121, :] = 240
+    wall = replace(truth, depth_m=torch.full_like(truth.depth_m, 8.0))
+    ego = replace(frame.ego, speed_mps=torch.tensor([20.0]), yaw_rate_radps=torch.tensor([0.0]))
+    seen = stage.apply(replace(frame, rgb=line, ego=ego), wall, world, state, weather).rgb[0, 0, :, :, 0].float()
+    middle = (seen * columns).sum(1) / seen.sum(1)
+    assert torch.allclose(middle - 80.0, 40.0 / (1.0 - 20.0 * late / 8.0), atol=0.35)
+
+
+def test_a_rolling_shutter_of_a_car_that_stands_changes_nothing():
+    frame, truth, world, state, weather = scene()
+    ego = replace(frame.ego, speed_mps=torch.zeros(1), yaw_rate_radps=torch.zeros(1))
+    seen = SensorStage(Sensor(rolling_shutter_s=0.05)).apply(replace(frame, ego=ego), truth, world, state, weather)
+    assert torch.equal(seen.rgb, frame.rgb)
+
+
 def test_automatic_exposure_evens_frames_and_white_balance_makes_the_mean_grey():
     count = 1000
     mean = torch.tensor([[0.2, 0.25, 0.3], [0.6, 0.55, 0.5]], dtype=torch.float64)
