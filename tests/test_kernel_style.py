@@ -34,7 +34,7 @@ def test_there_are_kernels_to_check() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_modules_switch_the_backward_pass_off_once_at_the_top(path: Path) -> None:
     text = path.read_text()
-    setting = text.find('wp.set_module_options({"enable_backward": False})')
+    setting = text.find('wp.set_module_options({"enable_backward": False')
     assert setting > 0, f"{path.name} compiles adjoints that nobody uses"
     first = re.search(r"^@wp\.", text, re.MULTILINE)
     assert first is None or setting < first.start()
