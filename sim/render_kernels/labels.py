@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from sim.render_kernels.terrain import ON_LAND, ON_ROAD, Ground, step_at
+from sim.render_kernels.terrain import ON_LAND, ON_ROAD, Ground, plot_of, step_on
 from sim.render_kernels.view import (
     DEPTH_ONE,
     ITEM_SHIFT,
@@ -77,10 +77,12 @@ def label_pixels(
     camera = view % views.cameras
     scale = 1.0 / views.focal_px[camera]
     center = views.center_px[camera]
-    world_from_camera = wp.transpose(views.camera_from_world[view])
     eye = views.eye[view]
-    flat = ground.flat[scene] == 1
-    y = (float(row) + 0.5 - center[1]) * scale
+    plot = plot_of(ground, scene)
+    # The ray through the row's column 0, and how rays change from column to column.
+    world_from_camera = wp.transpose(views.camera_from_world[view])
+    ray = world_from_camera * wp.vec3((0.5 - center[0]) * scale, (float(row) + 0.5 - center[1]) * scale, 1.0)
+    side = world_from_camera * wp.vec3(scale, 0.0, 0.0)
     # A stretch of pixels that show the same instance is counted at its end.
     held = int(-1)
     start = int(0)
@@ -118,16 +120,16 @@ def label_pixels(
         else:
             count_stretch(visible_out, bounds_out, view, row, held, start, end)
             held = -1
-            away = world_from_camera * wp.vec3((float(column) + 0.5 - center[0]) * scale, y, 1.0)
+            away = ray + side * float(column)
             on_ground = bool(False)
             if name == TERRAIN_NAME:
                 depth = float(seen >> wp.int64(32)) / DEPTH_ONE
                 on_ground = True
-            elif flat and away[2] < -1.0e-6:
+            elif plot.flat and away[2] < -1.0e-6:
                 depth = -eye[2] / away[2]
                 on_ground = True
             if on_ground:
-                step = step_at(ground, scene, eye, away, depth)
+                step = step_on(ground, plot, eye, away, depth)
                 depth = step.depth
                 semantic = SIDEWALK
                 if step.part == ON_ROAD:
