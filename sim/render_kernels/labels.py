@@ -2,6 +2,7 @@
 
 import warp as wp
 
+from sim.render_kernels.packs import PACK, Floats, Ints
 from sim.render_kernels.terrain import ON_LAND, ON_ROAD, Ground, plot_of, step_on
 from sim.render_kernels.view import (
     DEPTH_ONE,
@@ -16,6 +17,7 @@ from sim.render_kernels.view import (
 )
 
 wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"max_unroll": 5})  # loops over a pack shall become vector instructions
 
 ROAD = wp.constant(7)
 SIDEWALK = wp.constant(8)
@@ -83,6 +85,10 @@ def label_pixels(
     world_from_camera = wp.transpose(views.camera_from_world[view])
     ray = world_from_camera * wp.vec3((0.5 - center[0]) * scale, (float(row) + 0.5 - center[1]) * scale, 1.0)
     side = world_from_camera * wp.vec3(scale, 0.0, 0.0)
+    # Ground is looked up a pack at a time.
+    queued = int(0)
+    queued_at = Ints()
+    queued_depth = Floats()
     # A stretch of pixels that show the same instance is counted at its end.
     held = int(-1)
     start = int(0)
@@ -120,25 +126,27 @@ def label_pixels(
         else:
             count_stretch(visible_out, bounds_out, view, row, held, start, end)
             held = -1
-            away = ray + side * float(column)
-            on_ground = bool(False)
-            if name == TERRAIN_NAME:
-                depth = float(seen >> wp.int64(32)) / DEPTH_ONE
-                on_ground = True
-            elif plot.flat and away[2] < -1.0e-6:
-                depth = -eye[2] / away[2]
-                on_ground = True
-            if on_ground:
-                step = step_on(ground, plot, eye, away, depth)
-                depth = step.depth
-                semantic = SIDEWALK
-                if step.part == ON_ROAD:
-                    semantic = ROAD
-                elif step.part == ON_LAND:
-                    semantic = TERRAIN
+            fall = ray[2] + side[2] * float(column)
+            if name == TERRAIN_NAME or (plot.flat and fall < -1.0e-6):
+                depth = wp.where(name == TERRAIN_NAME, float(seen >> wp.int64(32)) / DEPTH_ONE, -eye[2] / fall)
+                queued_at[queued] = column
+                queued_depth[queued] = depth
+                queued += 1
         depth_out[view, row, column] = depth
         semantic_out[view, row, column] = wp.uint8(semantic)
         instance_out[view, row, column] = wp.int16(instance)
+        if queued == PACK or (queued > 0 and column + stride >= views.width):
+            depths = Floats()
+            parts = Ints()
+            for i in range(PACK):
+                # What is left at the end makes a pack with pixels of earlier ones.
+                step = step_on(ground, plot, eye, ray + side * float(queued_at[i]), queued_depth[i])
+                depths[i] = step.depth
+                parts[i] = wp.where(step.part == ON_ROAD, ROAD, wp.where(step.part == ON_LAND, TERRAIN, SIDEWALK))
+            for i in range(queued):
+                depth_out[view, row, queued_at[i]] = depths[i]
+                semantic_out[view, row, queued_at[i]] = wp.uint8(parts[i])
+            queued = 0
     count_stretch(visible_out, bounds_out, view, row, held, start, end)
 
 

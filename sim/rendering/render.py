@@ -19,6 +19,7 @@ import warp as wp
 from sim.meshes.library import MeshLibrary, mesh_library
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
+from sim.render_kernels.packs import PACK
 from sim.rendering import decals, lamplight
 from sim.rendering.clouds import clouds_of
 from sim.rendering.extras import Extras
@@ -331,7 +332,7 @@ class Renderer:
         # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
         labels_of_kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
         self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
-        self._lanes, self._strides = self._threads(_LANES_CUDA), self._threads(width)
+        self._lanes, self._strides = self._threads(_LANES_CUDA), self._threads(-(-width // PACK))
         self._band = _BAND_CPU if self._device == "cpu" else 1
 
     def _describe(self, textures: Textures, library: MeshLibrary) -> None:
