@@ -91,9 +91,9 @@ def walk_head(level: int) -> Mesh:
 
 
 def signal_post(level: int) -> Mesh:
-    """A post of 11 cm by 3.5 m with a control box at its foot."""
+    """A post of 13 cm by 3.5 m with a control box at its foot."""
     sculptor = Sculptor()
-    sculptor.tube((0, 0, 0), (0, 0, 3.5), (0.055, 0.055), 3 if level else 6, Material.METAL)
+    sculptor.tube((0, 0, 0), (0, 0, 3.5), (0.065, 0.065), 3 if level else 6, Material.METAL)
     if not level:
         sculptor.box((-0.12, -0.09, 0.9), (-0.05, 0.09, 1.25), Material.PLASTIC)
     return sculptor.mesh()
@@ -113,7 +113,7 @@ def mast_arm(level: int) -> Mesh:
 def lamp_post(level: int) -> Mesh:
     """The arm reaches along +x."""
     sculptor, sides = Sculptor(), 3 if level else 6
-    sculptor.tube((-0.9, 0, 0), (-0.9, 0, 7.6), (0.09, 0.06), sides, Material.METAL)
+    sculptor.tube((-0.9, 0, 0), (-0.9, 0, 7.6), (0.1, 0.06), sides, Material.METAL)
     sculptor.tube((-0.9, 0, 7.55), (0.6, 0, 7.85), (0.05, 0.04), 3, Material.METAL)
     sculptor.box((0.35, -0.14, 7.74), (1.0, 0.14, 7.9), Material.LANTERN)
     return sculptor.mesh()
@@ -132,7 +132,8 @@ def double_lamp(level: int) -> Mesh:
 def park_lamp(level: int) -> Mesh:
     """A low lamp with a glowing head on a slim post."""
     sculptor, sides = Sculptor(), 3 if level else 6
-    sculptor.tube((0, 0, 0), (0, 0, 3.6), (0.06, 0.04), sides, Material.METAL)
+    sculptor.tube((0, 0, 0), (0, 0, 0.9), (0.11, 0.07), sides, Material.HOUSING)
+    sculptor.tube((0, 0, 0.9), (0, 0, 3.6), (0.06, 0.05), sides, Material.HOUSING)
     sculptor.tube((0, 0, 3.6), (0, 0, 4.05), (0.13, 0.2), sides, Material.LANTERN)
     sculptor.tube((0, 0, 4.05), (0, 0, 4.25), (0.26, 0.04), sides, Material.HOUSING)
     return sculptor.mesh()
@@ -262,8 +263,8 @@ def delineator(level: int) -> Mesh:
 
 def bollard(level: int) -> Mesh:
     sculptor, sides = Sculptor(), 3 if level else 6
-    sculptor.tube((0, 0, 0), (0, 0, 0.95), (0.06, 0.05), sides, Material.HOUSING)
-    sculptor.tube((0, 0, 0.72), (0, 0, 0.82), (0.065, 0.065), sides, Material.PLATE)
+    sculptor.tube((0, 0, 0), (0, 0, 0.95), (0.075, 0.065), sides, Material.HOUSING)
+    sculptor.tube((0, 0, 0.72), (0, 0, 0.82), (0.078, 0.078), sides, Material.PLATE)
     return sculptor.mesh()
 
 

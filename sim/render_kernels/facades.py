@@ -186,7 +186,7 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
     """Surfaces of one colour, or of a simple pattern."""
     chance = hashed(tint, 5)
     if material == 14:
-        bark = 0.75 + 0.5 * hashed(int(metric[2] * 9.0), int(metric[0] * 23.0) + int(metric[1] * 31.0))
+        bark = 0.65 + 0.7 * hashed(int(metric[2] * 2.6), int(metric[0] * 37.0) + int(metric[1] * 41.0))
         return wp.vec3(0.095, 0.078, 0.060) * bark
     if material == 16:
         tile = frac(metric[2] / 0.22)
@@ -202,7 +202,7 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
     if material == 17:
         return wp.vec3(0.29, 0.285, 0.27) * (0.92 + 0.16 * hashed(int(metric[0] * 2.0), int(metric[2] * 3.0)))
     if material == 18:
-        return wp.vec3(0.27, 0.28, 0.285)
+        return wp.vec3(0.31, 0.318, 0.32)
     if material == 44:
         rib = 0.12 * wp.clamp(0.10 / texel_m, 0.0, 1.0)
         ridges = frac((metric[0] + metric[1]) / 0.3)
