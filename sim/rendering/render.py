@@ -20,12 +20,10 @@ from sim.meshes.library import MeshLibrary, mesh_library
 from sim.painting.textures import Textures
 from sim.render_kernels import appearance, labels, raster, shade, terrain, view
 from sim.render_kernels.packs import PACK
-from sim.rendering import decals, lamplight
-from sim.rendering.clouds import clouds_of
+from sim.rendering import decals, lamplight, texels
 from sim.rendering.extras import Extras
 from sim.rendering.film import film_curve
 from sim.rendering.scenery import Scenery
-from sim.rendering.texels import linear, mip_chain, words_of
 from sim.rendering.weather import WEATHER_FLOATS, Weather
 from sim.types import (
     SEMANTIC_OF_KIND,
@@ -436,20 +434,16 @@ class Renderer:
         return result
 
     def _images_struct(self, textures: Textures) -> Any:  # appearance.Images
-        result, parts, start = appearance.Images(), [], 0
-        for name in ("facade", "grass", "asphalt", "foliage", "shops", "signs"):
-            part = mip_chain(getattr(textures, name).cpu().numpy())
-            setattr(result, f"{name}_first", start)
+        result, words = appearance.Images(), texels.packed(textures)
+        for name, first in words.first.items():
+            setattr(result, f"{name}_first", first)
             setattr(result, f"{name}_log2", int(np.log2(getattr(textures, name).shape[1])))
-            parts.append(part)
-            start += len(part)
-        sky = textures.sky.cpu().numpy()
-        result.sky_first, result.sky_rows, result.sky_columns = start, sky.shape[1], sky.shape[2]
-        parts.append(words_of(clouds_of(linear(sky))).reshape(-1))
+        sky = textures.sky
+        result.sky_first, result.sky_rows, result.sky_columns = words.sky_first, sky.shape[1], sky.shape[2]
         result.variants, result.facade_variants = len(sky), len(textures.facade)
         result.shops_variants, result.signs_variants = len(textures.shops), len(textures.signs)
         result.facade_layout = self._constant(textures.openings.reshape(-1, 4), wp.vec4)
-        result.texel = self._constant(np.concatenate(parts).view(np.int64), wp.uint64)
+        result.texel = self._constant(words.texel.view(np.int64), wp.uint64)
         result.curve = self._constant(film_curve())
         return result
 

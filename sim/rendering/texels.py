@@ -1,8 +1,14 @@
 """Images as the words that kernels sample: linear light in lanes of 21 bits, with all halvings."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from sim.painting.textures import Textures
 from sim.render_kernels import appearance
+from sim.rendering.clouds import clouds_of
+
+_CHAINS = ("facade", "grass", "asphalt", "foliage", "shops", "signs")
 
 
 def _linear_of_bytes() -> np.ndarray:
@@ -38,3 +44,27 @@ def mip_chain(images: np.ndarray) -> np.ndarray:
         level = (rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(0.25)
         levels.append(words_of(level).reshape(len(images), -1))
     return np.concatenate(levels, axis=1).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """All images of a set of textures as words, one behind the other."""
+
+    texel: np.ndarray  # (T,) uint64
+    first: dict[str, int]  # where each image's chain begins
+    sky_first: int  # and where the clouds do, row by row
+
+
+_LAST: list[tuple[Textures, Packed]] = []  # renderers made one after the other share textures, which nobody writes to
+
+
+def packed(textures: Textures) -> Packed:
+    """The words of the textures; those of the last ones asked for are kept."""
+    if _LAST and _LAST[0][0] is textures:
+        return _LAST[0][1]
+    chains = [mip_chain(getattr(textures, name).cpu().numpy()) for name in _CHAINS]
+    starts = np.cumsum([0, *(len(chain) for chain in chains)]).tolist()
+    clouds = words_of(clouds_of(linear(textures.sky.cpu().numpy()))).reshape(-1)
+    found = Packed(np.concatenate([*chains, clouds]), dict(zip(_CHAINS, starts, strict=False)), starts[-1])
+    _LAST[:] = [(textures, found)]
+    return found
