@@ -86,7 +86,7 @@ def _write(made: Any, path: Path) -> None:
 def _make_room(folder: Path) -> None:
     files = [(path.stat(), path) for path in folder.iterdir() if path.suffix in (".safetensors", ".npz")]
     total = sum(about.st_size for about, _ in files)
-    for about, path in sorted(files, key=lambda entry: entry[0].st_mtime):
+    for about, path in sorted(files, key=lambda entry: max(entry[0].st_mtime, entry[0].st_atime)):
         if total <= MOST_BYTES:
             return
         path.unlink(missing_ok=True)
