@@ -293,16 +293,21 @@ def livery(
     base = mix(paint_rgb(chance, 0.7), wp.vec3(0.66, 0.66, 0.64), 0.35)
     if material == 8 and chance < 0.55:
         base = wp.vec3(0.66, 0.66, 0.64)
-    accent = paint_rgb(0.58 + 0.42 * hashed(tint, 15), 0.5)
+    accent = paint_rgb(0.72 + 0.28 * hashed(tint, 15), 0.6)
     high = metric[2] / size[2]
     behind = material != 34 and flat[0] < -0.7
     if behind or (material != 34 and wp.abs(flat[1]) > 0.7):
         style = hashed(tint, 16)
         if style < 0.35 and high < 0.42:
             base = accent
-        elif style > 0.65 and wp.abs(high - 0.36) < 0.025:
+        elif style > 0.65 and wp.abs(high - 0.36) < 0.035:
             base = accent
-        if texel_m < 0.3 and style < 0.8:
+        elif style > 0.35 and style < 0.55 and metric[0] + 0.6 * metric[2] < -0.12 * size[0] and not behind:
+            base = accent  # the rear part, cut aslant
+        if texel_m < 0.3 and style < 0.9:
+            ink_rgb = accent * 0.8 + wp.vec3(0.02, 0.02, 0.02)
+            if base[0] + base[1] + base[2] < 0.8:
+                ink_rgb = wp.vec3(0.72, 0.72, 0.70)
             letters = 5
             tall = 0.20 * size[2]
             at = metric[0] * wp.sign(-flat[1]) / (0.75 * tall) + 0.5 * float(letters)
@@ -314,7 +319,7 @@ def livery(
                 mark = ink(
                     glyphs, letter_of(tint, place), (at - float(place)) * 1.25, (metric[2] - 0.60 * size[2]) / tall
                 )
-                base = mix(base, accent * 0.8 + wp.vec3(0.02, 0.02, 0.02), 0.9 * mark)
+                base = mix(base, ink_rgb, 0.9 * mark)
     if material == 35 and texel_m < 0.1:  # straps and folds of a tarpaulin
         fold = metric[0] / 0.65 - wp.floor(metric[0] / 0.65)
         if fold < 0.06:

@@ -262,6 +262,7 @@ def shade_pixels(
     view, block, lane = wp.tid()
     shot = shot_of(map_index, seed, views, images.variants, view)
     light = light_of(weather, shot.world)
+    light.exposure *= views.gain[view]
     site = site_of(images, ground, shot.scene, shot.variant)
     center = views.center_px[view % views.cameras]
     flat = ground.flat[shot.scene] == 1
@@ -369,8 +370,9 @@ def shade_pixels(
                     colours = Colours()
                     if kind == MESH:
                         colours = mesh_light(
-                            images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, names
-                        )
+                            images, meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, points,
+                            names,
+                        )  # fmt: skip
                     elif kind == GROUND:
                         colours = ground_light(images, ground, site, light, shot, points)
                     else:

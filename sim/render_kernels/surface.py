@@ -9,7 +9,9 @@ import warp as wp
 from sim.render_kernels.appearance import Images, Light, clear_sky, mix, smooth, to_the_128th
 from sim.render_kernels.coats import Coat, body_coat
 from sim.render_kernels.facades import is_roadside, roadside_look
+from sim.render_kernels.house_shade import shade_of_static, sunlit, way_of
 from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
+from sim.render_kernels.terrain import Ground
 from sim.render_kernels.view import ITEM_SHIFT, STATIC_FLAG, TRIANGLE_MASK, Actors, Meshes, Statics, turned
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 5})
@@ -57,12 +59,13 @@ class Instance:
     tint: wp.int32
     detail: wp.int32  # that of Actors or Statics
     phase: wp.int32  # what the signal group `detail` shows (meaningless for others)
+    shade_m: wp.float32  # how far up houses shade it
 
 
 @wp.func
 def instance_of(
-    meshes: Meshes, actors: Actors, statics: Statics, shot: Shot, appearance_id: wp.array2d(dtype=wp.int32),
-    signal_phase: wp.array2d(dtype=wp.int32), item: wp.int32,
+    meshes: Meshes, actors: Actors, statics: Statics, ground: Ground, light: Light, shot: Shot,
+    appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), way: wp.vec2, item: wp.int32,
 ):  # fmt: skip
     result = Instance()
     base = wp.vec3()
@@ -76,6 +79,7 @@ def instance_of(
         result.detail = statics.detail[at]
         result.phase = signal_phase[shot.world, wp.clamp(result.detail, 0, signal_phase.shape[1] - 1)]
         result.turn = turned(pose[2], pose[3], 1.0, 0.0)
+        result.shade_m = shade_of_static(ground, shot.scene, light.sun, way, base, result.turn, result.size[1])
     else:
         pose = actors.pose[shot.world, item]
         base = wp.vec3(pose[0], pose[1], actors.z[shot.world, item])
@@ -84,6 +88,7 @@ def instance_of(
         result.size = actors.size_m[shot.world, item]
         result.detail = actors.detail[shot.world, item]
         result.turn = actors.turn[shot.world, item]
+        result.shade_m = actors.shade_m[shot.world, item]
     result.base_z = base[2]
     result.first = meshes.first[result.model, 0]
     result.inverse = wp.vec3(1.0 / result.size[0], 1.0 / result.size[1], 1.0 / result.size[2])
@@ -144,20 +149,22 @@ def coat_at(
 
 
 @wp.func
-def mirrored_light(light: Light, sight: wp.vec3, normal: wp.vec3, facing: wp.float32, gloss: float, road_rgb: wp.vec3):
+def mirrored_light(
+    light: Light, sun_rgb: wp.vec3, sight: wp.vec3, normal: wp.vec3, facing: wp.float32, gloss: float, road_rgb: wp.vec3
+):
     """What a glossy surface mirrors, and the share of all light that this is (Schlick's law)."""
     graze = 1.0 - facing
     graze = graze * graze * graze * graze * graze
     fresnel = gloss + (1.0 - gloss) * (0.75 + 0.15 * light.wet) * graze
     toward = sight - normal * (2.0 * wp.dot(normal, sight))
     spark = to_the_128th(wp.max(wp.dot(toward, light.sun), 0.0))
-    rgb = environment(light, toward, road_rgb) + light.sun_rgb * (7.0 * spark)
+    rgb = environment(light, toward, road_rgb) + sun_rgb * (7.0 * spark)
     return wp.vec4(rgb[0], rgb[1], rgb[2], wp.where(gloss > 0.0, fresnel, 0.0))
 
 
 @wp.func
 def mesh_light(
-    images: Images, meshes: Meshes, actors: Actors, statics: Statics, light: Light, shot: Shot,
+    images: Images, meshes: Meshes, actors: Actors, statics: Statics, ground: Ground, light: Light, shot: Shot,
     appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), points: Points, name: Ints,
 ):  # fmt: skip
     """Light from meshes at a pack of points; `name` is each one's triangle, as in the visibility buffer."""
@@ -168,9 +175,10 @@ def mesh_light(
     depth = points.depth
     lamps = points.lamp
     pool = points.pool
-    road_rgb = wp.cw_mul(
-        light.ambient_rgb * 0.35 + light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16)
-    )
+    # What the road sends back of the sky, and of the sun where that reaches it.
+    road_sky_rgb = wp.cw_mul(light.ambient_rgb * 0.35, wp.vec3(0.20, 0.19, 0.16))
+    road_sun_rgb = wp.cw_mul(light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16))
+    way = way_of(light.sun)
     albedo_r = Floats()
     albedo_g = Floats()
     albedo_b = Floats()
@@ -178,6 +186,7 @@ def mesh_light(
     own_g = Floats()
     own_b = Floats()
     gloss = Floats()
+    lit = Floats()
     sun = Floats()
     sky = Floats()
     retro = Floats()
@@ -191,7 +200,9 @@ def mesh_light(
         item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
         if item != held:
             held = item
-            inst = instance_of(meshes, actors, statics, shot, appearance_id, signal_phase, item)
+            inst = instance_of(
+                meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, way, item
+            )
         triangle = inst.first + (name[i] & TRIANGLE_MASK)
         material = meshes.material[triangle]
         toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
@@ -212,9 +223,10 @@ def mesh_light(
         lamps[i] = lamps[i] + pool[i] * wp.clamp(
             1.1 - 0.12 * (shot.eye[2] + depth[i] * toward[2] - inst.base_z), 0.05, 0.5
         )
+        lit[i] = sunlit(local[2] * inst.size[2], inst.shade_m)
         coat = coat_at(
             images, meshes, light, inst, material, triangle, shot.variant, local, face, flat, normal, sight,
-            facing, lamps[i], depth[i] * shot.pixel, road_rgb,
+            facing, lamps[i], depth[i] * shot.pixel, road_sky_rgb + road_sun_rgb * lit[i],
         )  # fmt: skip
         albedo_r[i] = coat.albedo[0]
         albedo_g[i] = coat.albedo[1]
@@ -233,11 +245,13 @@ def mesh_light(
         normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
         sight = wp.vec3(ray_x[i], ray_y[i], ray_z[i]) * (1.0 / length[i])
         facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
-        incoming = light.sun_rgb * sun[i] + light.ambient_rgb * sky[i] + road_rgb * (0.5 - 0.5 * normal[2])
+        sun_rgb = light.sun_rgb * lit[i]
+        road_rgb = road_sky_rgb + road_sun_rgb * lit[i]
+        incoming = sun_rgb * sun[i] + light.ambient_rgb * sky[i] + road_rgb * (0.5 - 0.5 * normal[2])
         incoming += wp.vec3(1.0, 0.95, 0.85) * (lamps[i] * facing * retro[i])
         rgb = wp.cw_mul(wp.vec3(albedo_r[i], albedo_g[i], albedo_b[i]), incoming)
         rgb += wp.vec3(own_r[i], own_g[i], own_b[i])
-        mirror = mirrored_light(light, sight, normal, facing, gloss[i], road_rgb)
+        mirror = mirrored_light(light, sun_rgb, sight, normal, facing, gloss[i], road_rgb)
         rgb = rgb * (1.0 - mirror[3]) + wp.vec3(mirror[0], mirror[1], mirror[2]) * mirror[3]
         albedo_r[i] = rgb[0]
         albedo_g[i] = rgb[1]

@@ -40,6 +40,9 @@ class Ground:
     pool_shape: wp.array(dtype=wp.vec2i)
     pool_first: wp.array(dtype=wp.int32)
     pool: wp.array(dtype=wp.uint8)
+    shade_shape: wp.array(dtype=wp.vec2i)  # what houses hide of the sky, as in rendering/house_shade.py
+    shade_first: wp.array(dtype=wp.int32)
+    shade: wp.array(dtype=wp.uint8)
     code_cell_m: wp.float32  # cells from the same origin, each with a code as in rendering/lane_cells.py
     code_shape: wp.array(dtype=wp.vec2i)
     code_first: wp.array(dtype=wp.int32)

@@ -3,6 +3,7 @@
 import warp as wp
 
 from sim.render_kernels.bodies import model_of
+from sim.render_kernels.house_shade import shade_at, sun_of
 from sim.render_kernels.terrain import Ground, normal_at
 
 wp.set_module_options({"enable_backward": False})
@@ -68,6 +69,7 @@ class Views:
     width: wp.int32
     height: wp.int32
     samples: wp.int32  # per pixel and axis
+    gain: wp.array(dtype=wp.float32)  # (V,) how much more it is exposed than in the sun
 
 
 @wp.struct
@@ -81,6 +83,7 @@ class Actors:
     # bit 0 brakes, 1 indicates left, 2 right, 3..5 eighths that the wheels have turned, 6..9 steer + 8 in 1/16 rad,
     # 10 its left front door is open, 11 its right one
     detail: wp.array2d(dtype=wp.int32)
+    shade_m: wp.array2d(dtype=wp.float32)  # height above its base up to which houses shade it
 
 
 @wp.struct
@@ -158,6 +161,9 @@ def place_actors(
     door_s: wp.array2d(dtype=wp.float32),
     tick: wp.array(dtype=wp.int64),
     # In
+    map_index: wp.array(dtype=wp.int32),
+    ground: Ground,
+    weather: wp.array2d(dtype=wp.float32),
     blinks_per_tick: wp.float32,
     # Out
     actors_out: Actors,
@@ -180,6 +186,7 @@ def place_actors(
     actors_out.pitch[world, actor] = pitch
     actors_out.turn[world, actor] = turn
     actors_out.size_m[world, actor] = size
+    actors_out.shade_m[world, actor] = shade_at(ground, map_index[world], sun_of(weather, world), x, y)
     way = wp.where(kind[world, actor] == 3, walk_s_m[world, actor], lane_s_m[world, actor])
     actors_out.model[world, actor] = model_of(
         kind[world, actor], size, appearance_id[world, actor], way, speed_mps[world, actor]
@@ -323,10 +330,7 @@ def cull(
     view, thread = wp.tid()
     world = view // views.cameras
     scene = map_index[world]
-    azimuth = weather[world, 0]
-    elevation = weather[world, 1]
-    level = wp.cos(elevation)
-    sun = wp.vec3(level * wp.cos(azimuth), level * wp.sin(azimuth), wp.sin(elevation))
+    sun = sun_of(weather, world)
     side = 2 * reach + 1
     eye = views.eye[view]
     corner = statics.origin[scene]

@@ -18,7 +18,7 @@ import warp as wp
 
 from sim.meshes.library import MeshLibrary, mesh_library
 from sim.painting.textures import Textures
-from sim.render_kernels import appearance, labels, raster, shade, terrain, view
+from sim.render_kernels import appearance, labels, metering, raster, shade, terrain, view
 from sim.render_kernels.packs import PACK
 from sim.rendering import decals, lamplight, texels
 from sim.rendering.extras import Extras
@@ -170,6 +170,7 @@ class Renderer:
     def _record(self, world: World, state: State) -> list[Any]:
         commands = [
             self._place_views(state),
+            self._meter_views(world),
             self._place_actors(world, state),
             self._cull(world),
             *self._clear_boxes(),
@@ -208,12 +209,17 @@ class Renderer:
         outputs = [self._label_views.eye, self._label_views.camera_from_world, self._drawn.count, self._shadows.count]
         return self._launch(view.place_views, (self._views,), inputs, outputs)
 
+    def _meter_views(self, world: World) -> Any:
+        inputs = [_array(world.map_index), self._label_views, self._ground, self._weather]
+        return self._launch(metering.meter_views, (self._views,), inputs, [self._label_views.gain])
+
     def _place_actors(self, world: World, state: State) -> Any:
         inputs = [_array(world.kind), _array(world.size_m), _array(world.wheelbase_m), _array(world.appearance_id)]
         inputs += [_array(state.valid), _array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
         inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.speed_mps), _array(state.accel_mps2)]
         inputs += [_array(state.steer_rad), _array(state.lane_s_m), _array(state.lane_lateral_m)]
-        inputs += [_array(state.indicator), _array(state.door_s), _array(state.tick), BLINK_HZ * world.dt_s]
+        inputs += [_array(state.indicator), _array(state.door_s), _array(state.tick), _array(world.map_index)]
+        inputs += [self._ground, self._weather, BLINK_HZ * world.dt_s]
         return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
     def _cull(self, world: World) -> Any:
@@ -335,6 +341,7 @@ class Renderer:
 
     def _describe(self, textures: Textures, library: MeshLibrary) -> None:
         """Fill the structures that kernels take."""
+        self._gain = wp.ones(self._views, dtype=wp.float32, device=self._device)
         self._label_views, self._colour_views = self._screen(1), self._screen(self._samples)
         self._meshes, self._statics = self._mesh_struct(library), self._statics_struct()
         self._ground, self._images = self._ground_struct(), self._images_struct(textures)
@@ -347,6 +354,7 @@ class Renderer:
         placed.size_m = wp.zeros(shape, dtype=wp.vec3, device=self._device)
         placed.model = wp.zeros(shape, dtype=wp.int32, device=self._device)
         placed.detail = wp.zeros(shape, dtype=wp.int32, device=self._device)
+        placed.shade_m = wp.zeros(shape, dtype=wp.float32, device=self._device)
         self._placed = placed
 
     def _screen(self, samples: int) -> Any:  # view.Views
@@ -355,6 +363,7 @@ class Renderer:
         views.camera_from_world = _array(self._buffers.camera_from_world, wp.mat33)
         views.focal_px = self._constant(self._camera.focal_px)
         views.center_px = self._constant(self._camera.center_px, wp.vec2)
+        views.gain = self._gain
         views.cameras, views.samples = len(self._camera.focal_px), samples
         views.width, views.height = self._camera.width_px, self._camera.height_px
         return views
@@ -424,6 +433,8 @@ class Renderer:
         result.lane_shape_m = self._constant(scenery.lane_shape_m)
         result.pool_cell_m, result.pool_shape = lamplight.CELL_M, self._constant(scenery.pool_shape, wp.vec2i)
         result.pool_first, result.pool = self._constant(scenery.pool_first), self._constant(scenery.pool)
+        result.shade_shape = self._constant(scenery.shade_shape, wp.vec2i)
+        result.shade_first, result.shade = self._constant(scenery.shade_first), self._constant(scenery.shade)
         result.noise = self._constant(scenery.ground_noise)
         result.mark_thin = self._constant(scenery.mark_thin)
         result.mark_rgb = self._constant(decals.DECAL_RGB, wp.vec3)

@@ -11,6 +11,7 @@ import torch
 from sim.meshes.street import Street
 from sim.rendering.bridges import span_bridges
 from sim.rendering.ground import CELL_M, PaintedLine, Strip
+from sim.rendering.house_shade import house_shade
 from sim.rendering.lamplight import lamp_pools
 from sim.rendering.land import Land, csr, joined_land, lay_land, paved, starts
 from sim.rendering.planting import Items
@@ -61,6 +62,10 @@ class Scenery:
     pool_shape: torch.Tensor  # (M, 2) int32 columns, rows
     pool_first: torch.Tensor  # (M,) int32
     pool: torch.Tensor  # flat uint8
+    # What houses hide of the sky around each cell, as in house_shade
+    shade_shape: torch.Tensor  # (M, 2) int32 columns, rows
+    shade_first: torch.Tensor  # (M,) int32 first cell
+    shade: torch.Tensor  # flat uint8, AZIMUTHS pairs of distance and height per cell
     # Decals, and those near each cell
     mark_first: torch.Tensor  # (cells + M,) int32: CSR
     mark_item: torch.Tensor  # int32
@@ -140,6 +145,16 @@ def _pools(maps: list[_Map]) -> dict[str, torch.Tensor]:
     }
 
 
+def _shades(maps: list[_Map]) -> dict[str, torch.Tensor]:
+    """What houses hide of the sky on every map."""
+    shades = [house_shade(m.items, m.land.ground.origin_world_m, np.array(m.land.cells.shape) * 1.0) for m in maps]
+    return {
+        "shade_shape": torch.tensor([s.shape[1::-1] for s in shades], dtype=torch.int32),
+        "shade_first": torch.tensor(starts([s.shape[0] * s.shape[1] for s in shades])[:-1], dtype=torch.int32),
+        "shade": torch.from_numpy(np.concatenate([s.reshape(-1) for s in shades])),
+    }
+
+
 def _joined(maps: list[_Map]) -> Scenery:
     def tensor(rows: object, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.as_tensor(np.asarray(rows), dtype=dtype).contiguous()
@@ -155,6 +170,7 @@ def _joined(maps: list[_Map]) -> Scenery:
         ground_cell_m=CELL_M,
         **joined_land([m.land for m in maps]),
         **_pools(maps),
+        **_shades(maps),
         item_cell_m=ITEM_CELL_M,
         item_origin_world_m=tensor([g[0] for g in grids]),
         item_shape=int32([g[1] for g in grids]),
