@@ -4,7 +4,7 @@ A front shows 4 storeys of 4 windows, each in a cell of 3 m by 3 m. The renderer
 opening is, so that the panes can lie deeper than the wall: each style has one opening for all its cells.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -87,9 +87,18 @@ def _window(rng: np.random.Generator, cell: np.ndarray, style: Style) -> None:
         fill(cell, (left, max(y - edge, top), right, min(y + edge, bottom)), style.frame)
 
 
-def paint_front(rng: np.random.Generator, size: int, number: int) -> np.ndarray:
-    """The front of style `number` modulo the styles, (size, size, 3) uint8."""
+def wall_of(front: np.ndarray) -> Rgb:
+    """The colour of the wall of a painted front (S, S, 3) uint8: that of the piers where its cells meet."""
+    side = front.shape[1] // 4
+    beside = np.minimum(np.arange(front.shape[1]) % side, side - 1 - np.arange(front.shape[1]) % side)
+    red, green, blue = np.median(front[:, beside < max(side // 16, 1)].reshape(-1, 3), axis=0) / 255.0
+    return float(red), float(green), float(blue)
+
+
+def paint_front(rng: np.random.Generator, size: int, number: int, wall_rgb: Rgb | None = None) -> np.ndarray:
+    """The front of style `number` modulo the styles, (size, size, 3) uint8, with a wall of its colour or another."""
     style = STYLES[number % len(STYLES)]
+    style = replace(style, wall=wall_rgb or style.wall)
     wall = np.array(style.wall) * rng.uniform(0.95, 1.05)
     relief = 0.030 * tiling_noise(rng, size, size, 1.2) + 0.022 * tiling_noise(rng, size, size, 0.1)
     image = wall * (1.0 + relief)[..., None]

@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sim.painting.facades import openings, paint_front, wall_of
 from sim.painting.gan_data import SKY_PX, TILE_PX, TileKind
 from sim.painting.grading import GRADES, graded
 from sim.painting.textures import Textures
@@ -324,7 +326,15 @@ def gan_textures(weights: Path | None, variants: int, seed: int) -> Textures:
     with torch.inference_mode(), _one_thread():
         sets = [_paint_set(tiles, sky, seed, i) for i in range(variants)]
     names = [kind.name.lower() for kind in TileKind] + ["sky"]
-    return Textures(**{name: torch.stack([painted[i] for painted in sets]) for i, name in enumerate(names)})
+    images = {name: torch.stack([painted[i] for painted in sets]) for i, name in enumerate(names)}
+    # Windows of its pictures' size blur when seen near by: they are drawn, in walls of the colours that it paints.
+    fronts = [_front(front.numpy(), seed, i) for i, front in enumerate(images["facade"])]
+    return Textures(**images | {"facade": torch.stack(fronts), "openings": torch.from_numpy(openings(variants))})
+
+
+def _front(painted: np.ndarray, seed: int, variant: int) -> Tensor:
+    rng = np.random.default_rng([seed, 6, variant])
+    return torch.from_numpy(paint_front(rng, 2 * painted.shape[0], variant, wall_of(painted)))
 
 
 def _paint_set(tiles: Generator, sky: Generator, seed: int, variant: int) -> list[Tensor]:

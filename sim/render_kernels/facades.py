@@ -91,8 +91,10 @@ def facade_spot(
     cu = column - left
     cv = row - floor
     if material == 42:
-        # Party walls have no windows: the pier beside them, over and over.
-        cu = 0.02 + 0.02 * frac(cu * 7.0)
+        # Party walls have no windows: the pier beside them, to and fro.
+        half = wp.max(wp.min(frame[0], 1.0 - frame[2]) - 0.15, 0.04)
+        cu = half * (4.0 * wp.abs(frac(column / (4.0 * half)) - 0.5) - 1.0)
+        left = 0.0
     else:
         spot.chance = hashed(tint * 31 + int(left), int(floor) + 77)
         spot.opening = cu > frame[0] and cu < frame[2] and cv > frame[1] and cv < frame[3]

@@ -200,9 +200,7 @@ def mesh_light(
         item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
         if item != held:
             held = item
-            inst = instance_of(
-                meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, way, item
-            )
+            inst = instance_of(meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, way, item)
         triangle = inst.first + (name[i] & TRIANGLE_MASK)
         material = meshes.material[triangle]
         toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])

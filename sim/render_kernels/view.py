@@ -22,6 +22,7 @@ MIDDLE_PX = wp.constant(18.0)  # and those that look smaller than this in the co
 LEAST_PX = wp.constant(0.5)  # what looks smaller still is left out
 SHADOW_PX = wp.constant(2.0)
 WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
+SHADE_SEEN_M = wp.constant(120.0)  # actors farther from the ego are taken to stand in the sun
 LEFT_DOOR = wp.constant(3)  # after the levels of detail of a model; its right door follows
 
 
@@ -186,7 +187,11 @@ def place_actors(
     actors_out.pitch[world, actor] = pitch
     actors_out.turn[world, actor] = turn
     actors_out.size_m[world, actor] = size
-    actors_out.shade_m[world, actor] = shade_at(ground, map_index[world], sun_of(weather, world), x, y)
+    away = wp.vec2(x - xy_world_m[world, 0, 0], y - xy_world_m[world, 0, 1])
+    shade_m = float(0.0)
+    if wp.dot(away, away) < SHADE_SEEN_M * SHADE_SEEN_M:
+        shade_m = shade_at(ground, map_index[world], sun_of(weather, world), x, y)
+    actors_out.shade_m[world, actor] = shade_m
     way = wp.where(kind[world, actor] == 3, walk_s_m[world, actor], lane_s_m[world, actor])
     actors_out.model[world, actor] = model_of(
         kind[world, actor], size, appearance_id[world, actor], way, speed_mps[world, actor]

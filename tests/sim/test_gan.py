@@ -37,7 +37,8 @@ def random_weights(tmp_path_factory):
 def test_shapes_and_sizes(random_weights):
     textures = gan_textures(random_weights, 2, 0)
     side = REPEAT_TILE * TILE_PX
-    for name in FIELDS[:4]:
+    assert textures.facade.shape == (2, 2 * side, 2 * side, 3) and textures.openings.shape == (2, 1, 1, 4)
+    for name in FIELDS[1:4]:
         assert getattr(textures, name).shape == (2, side, side, 3)
     assert textures.sky.shape == (2, 2 * SKY_PX[0], REPEAT_SKY * SKY_PX[1], 3)
     assert all(getattr(textures, name).dtype == torch.uint8 for name in FIELDS)

@@ -86,7 +86,13 @@ def bare(scenery: Scenery) -> Scenery:
     cells = torch.zeros_like(scenery.item_cell_first)
     names = ("item_pose", "item_size_m", "item_model", "item_tint", "item_z_m", "item_detail")
     empty = {name: getattr(scenery, name)[:1] * 0 for name in names}
-    return replace(scenery, item_cell_first=cells, item_first=torch.zeros_like(scenery.item_first), **empty)
+    return replace(
+        scenery,
+        item_cell_first=cells,
+        item_first=torch.zeros_like(scenery.item_first),
+        shade=scenery.shade * 0,
+        **empty,
+    )
 
 
 def fresh(scenery: Scenery) -> Scenery:
