@@ -1,8 +1,6 @@
-"""Which kernels make a tick, a reset and each sense: recorded once, in blocks of worlds, replayed in one call."""
+"""Which kernels make a tick, a reset and each sense, in blocks of worlds."""
 
 import math
-import time
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,8 +22,10 @@ from sim.kernels import (
     spawn_people,
     traffic,
 )
+from sim.program import Program
 from sim.roads.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
+from sim.warp_start import load_kernels
 
 # Worlds are stepped in blocks of about this many actors, so that what one kernel wrote is still in the core's cache
 # when the next one reads it, however many worlds there are.
@@ -51,44 +51,9 @@ _AS_VECTORS = frozenset(
 )
 
 
-class Program:
-    """Launches in order.
-
-    On the CPU they are captured as a graph that native code replays: a launch from Python costs 5 to 10 microseconds,
-    one from the graph less than one.
-    """
-
-    def __init__(self, launches: Sequence[Any], device: Any) -> None:
-        self._launches = list(launches)
-        self._graph = None
-        if device.is_cpu and self._launches:
-            wp.capture_begin(device=device)
-            try:
-                self.run()
-            finally:
-                self._graph = wp.capture_end(device=device)
-
-    def run(self) -> None:
-        """All launches once."""
-        if self._graph is not None:
-            wp.capture_launch(self._graph)
-            return
-        for launch in self._launches:
-            launch.launch()
-
-    def seconds(self) -> dict[str, float]:
-        """Run once, launch by launch: CPU seconds by kernel, in order; the cost of launching from Python included."""
-        spent: dict[str, float] = {}
-        for launch in self._launches:
-            start_s = time.thread_time()
-            launch.launch()
-            name = launch.kernel.key
-            spent[name] = spent.get(name, 0.0) + time.thread_time() - start_s
-        return spent
-
-
 def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict[str, Program]:
     """The programs `step`, `reset`, `route`, `ego`, `boxes`, `sense_reset` and `observe` over `buffers`."""
+    _load(config, len(buffers.world.lanes.signal_junction) > 0, device)
     worlds = len(buffers.mask)
     size = worlds if device.is_cuda else max(1, BLOCK_ACTORS // config.actors)
     blocks = [
@@ -96,6 +61,16 @@ def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict
         for first in range(0, worlds, size)
     ]
     return {name: Program([launch for block in blocks for launch in block[name]], device) for name in blocks[0]}
+
+
+def _load(config: SimConfig, lit: bool, device: Any) -> None:
+    """Load all that the programs launch; what takes longest to compile comes first."""
+    modules = [sense, traffic, spawn, respawn, order]
+    modules += [people, spawn_people] if config.pedestrians else []
+    modules += [motion, dynamics, collision]
+    modules += [parking] if config.parked else []
+    modules += [signals] if lit else []
+    load_kernels(modules, device)
 
 
 def _gain(dt_s: float, lag_s: float) -> float:

@@ -1,9 +1,15 @@
-"""Starts Warp, quietly: a machine without a GPU is an ordinary one and deserves no warning in every command."""
+"""Starts Warp, quietly: a machine without a GPU is an ordinary one and deserves no warning in every command.
+
+Kernels are compiled at their first use and then kept in Warp's cache; here modules of them are compiled side by side.
+"""
 
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
+from types import ModuleType
+from typing import Any
 
 import warp as wp
 
@@ -26,3 +32,8 @@ def start_warp() -> None:
             os.close(stderr)
         said.seek(0)
         os.write(2, b"".join(line for line in said if _NO_DRIVER not in line))
+
+
+def load_kernels(modules: Sequence[ModuleType], device: Any) -> None:
+    """Compile and load the kernels of some modules, on all of the machine's cores: best with the longest first."""
+    wp.force_load(device, [wp.get_module(module.__name__) for module in modules], max_workers=os.cpu_count() or 1)

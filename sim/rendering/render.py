@@ -8,7 +8,6 @@ Colour takes `supersample` x `supersample` samples per pixel. All outputs are pr
 last one returned. Launches are recorded and replayed as long as they are given the same tensors.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,9 @@ import warp as wp
 
 from sim.meshes.library import MeshLibrary, mesh_library
 from sim.painting.textures import Textures
-from sim.render_kernels import appearance, labels, metering, raster, shade, terrain, view
+from sim.program import Program
+from sim.render_kernels import appearance, metering, raster, shade, terrain, view
+from sim.render_kernels import labels as labels_2d
 from sim.render_kernels.packs import PACK
 from sim.rendering import decals, lamplight, texels
 from sim.rendering.extras import Extras
@@ -39,13 +40,14 @@ from sim.types import (
     State,
     World,
 )
-from sim.warp_start import start_warp
+from sim.warp_start import load_kernels, start_warp
 
 RANGE_M = 250.0  # things that stand still are drawn up to here
 SHADOW_RANGE_M = 90.0
 BLINK_HZ = 1.5  # indicators
 _NO_KEY = 0x7FFFFFFFFFFFFFFF
 _BAND_CPU = 8  # rows that one thread shades, so that few packs of points stay incomplete
+_KERNELS = (shade, raster, view, labels_2d, metering)  # modules of kernels that every image needs, the longest first
 _LANES_CUDA = 32  # threads that share one instance's triangles
 
 
@@ -87,6 +89,7 @@ class Renderer:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
         start_warp()
+        load_kernels(_KERNELS, device)
         self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
         self.device, self.worlds, self.actors = device, worlds, actors  # for other sensors of the same worlds
         self._camera = camera
@@ -102,7 +105,7 @@ class Renderer:
         image = (worlds, len(camera.focal_px), camera.height_px, camera.width_px)
         self._extras = Extras(labels, image, actors, device, library or mesh_library()) if labels else None
         self._bound: tuple[int, ...] = ()
-        self._commands: list[Any] = []
+        self._program = Program([], wp.get_device(device))
 
     # ------------------------------------------------------------------------------------------------------ one call
 
@@ -110,8 +113,8 @@ class Renderer:
         self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
     ) -> tuple[SensorFrame, GroundTruth]:
         """Draw the current tick. `ego` and `boxes_3d` are passed on; the images are overwritten by the next call."""
-        for command in self._begun(world, state, weather):
-            command.launch()
+        self._begin(world, weather)
+        self._recorded(world, state).run()
         frame = SensorFrame(rgb=self._rgb, camera=self._camera, ego=ego)
         extra = self._extras.labels() if self._extras else ExtraLabels()
         truth = GroundTruth(self._depth_m, self._semantic, self._instance, self._boxes_2d, boxes_3d, extra)
@@ -126,28 +129,22 @@ class Renderer:
         self, world: World, state: State, weather: Weather, ego: EgoState, boxes_3d: Boxes3D
     ) -> dict[str, float]:
         """Draw the current tick launch by launch: CPU seconds by kernel, the cost of launching from Python included."""
-        spent: dict[str, float] = {}
-        for command in self._begun(world, state, weather):
-            start_s = time.thread_time()
-            command.launch()
-            name = command.kernel.key
-            spent[name] = spent.get(name, 0.0) + time.thread_time() - start_s
-        return spent
+        self._begin(world, weather)
+        return self._recorded(world, state).seconds()
 
     def triangles_drawn(self) -> int:
         """Triangles of all instances in view in the last image, at the level of detail that each was drawn in."""
         listed = self._drawn.triangles.numpy()[..., 1]
         return int(sum(row[:count].sum() for row, count in zip(listed, self._drawn.count.numpy())))
 
-    def _begun(self, world: World, state: State, weather: Weather) -> list[Any]:
-        """Buffers as a frame begins with; returns the launches that draw it."""
+    def _begin(self, world: World, weather: Weather) -> None:
+        """Buffers as a frame begins with."""
         self._check(world, weather)
         self._buffers.weather.copy_(weather.packed())
         self._buffers.key.fill_(_NO_KEY)
         self._buffers.stencil.zero_()
         if self._samples > 1:
             self._buffers.sample_key.fill_(_NO_KEY)
-        return self._recorded(world, state)
 
     def _check(self, world: World, weather: Weather) -> None:
         if tuple(world.kind.shape) != (self._worlds, self._actors):
@@ -155,7 +152,8 @@ class Renderer:
         if len(weather.lamps) != self._worlds:
             raise ValueError(f"weather: {len(weather.lamps)} worlds; want {self._worlds}")
 
-    def _recorded(self, world: World, state: State) -> list[Any]:
+    def _recorded(self, world: World, state: State) -> Program:
+        """The launches that draw a frame."""
         tensors = (
             *(world.map_index, world.seed, world.kind, world.size_m, world.wheelbase_m, world.appearance_id),
             *(state.valid, state.xy_world_m, state.yaw_world_rad, state.walk_s_m, state.accel_mps2),
@@ -164,8 +162,9 @@ class Renderer:
         )
         bound = tuple(t.data_ptr() for t in tensors)
         if bound != self._bound:
-            self._bound, self._commands = bound, self._record(world, state)
-        return self._commands
+            self._bound = bound
+            self._program = Program(self._record(world, state), wp.get_device(self._device))
+        return self._program
 
     def _record(self, world: World, state: State) -> list[Any]:
         commands = [
@@ -233,8 +232,8 @@ class Renderer:
         inputs = [self._label_views, self._lanes]
         bitmap = [self._bitmap, self._silhouette, self._amodal]
         return [
-            self._launch(labels.clear_boxes, (*shape, self._lanes), inputs, bitmap),
-            self._launch(labels.reset_boxes, shape, [], outputs),
+            self._launch(labels_2d.clear_boxes, (*shape, self._lanes), inputs, bitmap),
+            self._launch(labels_2d.reset_boxes, shape, [], outputs),
         ]
 
     def _draw_ground(self, world: World, views: Any, key: wp.array) -> list[Any]:
@@ -256,14 +255,14 @@ class Renderer:
         inputs += [self._statics, self._ground, self._key, self._semantic_of_kind, self._strides]
         flat = [_array(t.flatten(0, 1)) for t in (self._depth_m, self._semantic, self._instance)]
         dim = (self._views, self._camera.height_px, self._strides)
-        return self._launch(labels.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])
+        return self._launch(labels_2d.label_pixels, dim, inputs, [*flat, self._visible, self._bounds])
 
     def _finish_boxes(self, world: World) -> Any:
         boxes = self._boxes_2d
         rows = (boxes.amodal_px, boxes.visible_px, boxes.visible_pixels, boxes.occlusion, boxes.truncation)
         outputs = [_array(t.flatten(0, 1)) for t in (*rows, boxes.kind, boxes.actor, boxes.valid)]
         inputs = [_array(world.kind), self._label_views, self._silhouette, self._visible, self._bounds, self._amodal]
-        return self._launch(labels.finish_boxes, (self._views, self._actors - 1), inputs, outputs)
+        return self._launch(labels_2d.finish_boxes, (self._views, self._actors - 1), inputs, outputs)
 
     def _draw_shadows(self, world: World) -> Any:
         threads = self._threads(self._slots * self._lanes)
