@@ -361,6 +361,8 @@ class Keypoints:
     xyz_camera_m: torch.Tensor  # (B, C, K, 17, 3) also of those outside of the image
     sex: torch.Tensor  # (B, K) int32 meshes.people.Sex
     age: torch.Tensor  # (B, K) int32 meshes.people.Age
+    body: torch.Tensor  # (B, K) int32 row of meshes.people.PEOPLE
+    stands: torch.Tensor  # (B, K) int32 1 standing, 0 in a stride
     valid: torch.Tensor  # (B, C, K) bool: a person with a joint in the image
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from configs.schema import Experiment, LabelName
 from pipelines.worlds import Worlds
-from sim.meshes.people import Age, Sex
+from sim.meshes.people import PEOPLE, Age, Sex
 from sim.painting.signs import FACES
 from sim.rendering.rigs import rig_from_config
 from sim.rendering.road_labels import RoadLabeller
@@ -28,6 +28,7 @@ from sim.types import (
 
 Json = dict[str, Any]
 INSTANCES = 1000  # Cityscapes' ids of things: class * 1000 + number
+ATTRIBUTES = ("hair", "legs", "sleeves", "coat", "hood", "hat", "pack")  # of people.Person: what it wears and carries
 _ITEMS = (Semantic.TRAFFIC_LIGHT, Semantic.TRAFFIC_SIGN)
 _RENDERED: dict[LabelName, ExtraLabel] = {"normals": "normals", "flow": "flow", "keypoints": "keypoints"}
 _RENDERED |= {"panoptic": "things", "signs": "things"}
@@ -136,7 +137,8 @@ def panoptic_of(
 
 def keypoint_entry(keypoints: Keypoints, row: int, camera: int, k: int) -> Json:
     """COCO's fields of a person, its joints in camera axes, and who it is."""
-    marks = keypoints.visibility[row, camera, k].tolist()
+    marks, person = keypoints.visibility[row, camera, k].tolist(), PEOPLE[int(keypoints.body[row, k])]
+    worn = {name: getattr(person, name) for name in ATTRIBUTES}
     places = keypoints.uv_px[row, camera, k].tolist()
     flat = [value for (u, v), mark in zip(places, marks, strict=True) for value in (round(u, 2), round(v, 2), mark)]
     return {
@@ -145,6 +147,7 @@ def keypoint_entry(keypoints: Keypoints, row: int, camera: int, k: int) -> Json:
         "joints_camera_m": [[round(x, 4) for x in joint] for joint in keypoints.xyz_camera_m[row, camera, k].tolist()],
         "sex": Sex(int(keypoints.sex[row, k])).name.lower(),
         "age": Age(int(keypoints.age[row, k])).name.lower(),
+        "attributes": worn | {"walks": not bool(keypoints.stands[row, k])},
     }
 
 

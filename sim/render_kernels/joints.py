@@ -22,13 +22,13 @@ def label_joints(
     key: wp.array3d(dtype=wp.int64),
     joint: wp.array2d(dtype=wp.vec3),
     below_skin: wp.array(dtype=wp.float32),
-    person: wp.array(dtype=wp.vec2i),
+    person: wp.array(dtype=wp.vec4i),
     # Out
     uv_out: wp.array3d(dtype=wp.vec2),
     xyz_out: wp.array3d(dtype=wp.vec3),
     visibility_out: wp.array3d(dtype=wp.uint8),
     valid_out: wp.array2d(dtype=wp.bool),
-    person_out: wp.array2d(dtype=wp.vec2i),
+    person_out: wp.array2d(dtype=wp.vec4i),
 ):
     """Row k is actor k + 1. `joint` (models, 17) in the unit box, `below_skin` (17,) as a share of the body's height:
     what lies farther than this before a joint hides it, be it the body's own or another's."""
@@ -66,7 +66,7 @@ def label_joints(
         visibility_out[view, row, i] = wp.uint8(mark)
     valid_out[view, row] = any_inside
     if camera == 0:
-        who = wp.vec2i(0, 0)
+        who = wp.vec4i(0, 0, 0, 0)
         if is_person:
             who = person[model]
         person_out[world, row] = who

@@ -95,12 +95,11 @@ class LensLabels:
         own = self._view_of[cameras, at[..., 1], at[..., 0]]
         marks = ideal.visibility.gather(1, own.clamp(min=0).long())
         marks = torch.where(inside & (own >= 0), marks, torch.zeros_like(marks))
-        return Keypoints(
+        return replace(
+            ideal,
             uv_px=torch.where(marks[..., None] > 0, pixel, 0.0).float(),
             visibility=marks,
             xyz_camera_m=there,
-            sex=ideal.sex,
-            age=ideal.age,
             valid=(marks > 0).any(-1),
         )
 

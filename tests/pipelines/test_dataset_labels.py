@@ -75,6 +75,9 @@ def test_pycocotools_reads_joints_that_lie_in_or_near_their_person(dataset):
         assert entry["num_keypoints"] == (joints[:, 2] > 0).sum() and entry["sex"] in ("female", "male")
         assert entry["age"] in ("child", "adult", "old") and len(entry["joints_camera_m"]) == 17
         assert (joints[joints[:, 2] == 0] == 0).all()
+        told = entry["attributes"]
+        assert told["legs"] in ("trousers", "shorts", "skirt") and told["pack"] in ("none", "backpack", "bag")
+        assert told["walks"] or np.hypot(*entry["velocity_ego_mps"][:2]) < 0.5
         x, y, wide, high = entry["amodal_bbox"]
         inside = joints[joints[:, 2] > 0, :2]
         assert (inside >= (x - 2, y - 2)).all() and (inside <= (x + wide + 2, y + high + 2)).all()

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_scene import BARE, TEXTURES, Actor, CameraConfig, make_world, nobody
 
-from sim.meshes.library import mesh_library
-from sim.meshes.people import KEYPOINTS, Age
+from sim.meshes.library import Model, mesh_library
+from sim.meshes.people import KEYPOINTS, PEOPLE, POSES, Age
 from sim.rendering.camera import camera_from_config
 from sim.rendering.render import Renderer
 from sim.rendering.weather import weather_by_name
@@ -99,6 +99,18 @@ def test_children_are_told_from_adults():
     assert keypoints.age[0].tolist()[0] == Age.CHILD and keypoints.age[0].tolist()[1] != Age.CHILD
     who = mesh_library().person[models[1:]]
     assert keypoints.sex[0].tolist() == who[:, 0].tolist() and keypoints.age[0].tolist() == who[:, 1].tolist()
+
+
+def test_people_are_told_by_body_and_by_whether_they_walk():
+    walker, waiter = Actor(PERSON, 6.0, 0.0, walk_s_m=0.4), Actor(PERSON, 6.0, -3.0, appearance=5)
+    _, keypoints, models = seen(walker, waiter)
+    number = models[1:] - int(Model.PERSON)
+    assert keypoints.body[0].tolist() == (number // POSES).tolist()
+    assert keypoints.stands[0].tolist() == (number % POSES == POSES - 1).tolist()
+    bodies = [PEOPLE[body] for body in keypoints.body[0].tolist()]
+    assert [body.sex for body in bodies] == keypoints.sex[0].tolist()
+    assert [body.age for body in bodies] == keypoints.age[0].tolist()
+    assert (mesh_library().keypoint[models[1]] != mesh_library().keypoint[models[2]]).any()
 
 
 def test_without_anybody_there_are_no_rows():
