@@ -39,9 +39,9 @@ def seen_through(light: Light, sight: wp.vec3, flat: wp.vec3, metric: wp.vec3, l
     share = float(0.035)
     if wp.abs(flat[1]) > 0.5:
         at = metric[0] * 1.1 - wp.floor(metric[0] * 1.1)
-        share = 0.20
+        share = 0.12
         if local[2] < 0.86 and at > 0.25 and at < 0.62:
-            share = 0.02
+            share = 0.045
     return far * share
 
 
