@@ -68,7 +68,7 @@ def _foliage(rng: np.random.Generator, size: int) -> np.ndarray:
 
     Light is a product of scales: broad clumps, twigs and leaves, each of them ragged, so that no scale looks regular.
     """
-    hue = np.array([0.30, 0.355, 0.20]) + rng.uniform(-0.02, 0.03) * np.array([1.0, 0.4, -0.3])
+    hue = np.array([0.272, 0.362, 0.198]) + rng.uniform(-0.02, 0.03) * np.array([1.0, 0.4, -0.3])
     clumps, twigs = tiling_noise(rng, size, size, 1.2), tiling_noise(rng, size, size, 0.8)
     light = np.zeros((size, size), np.float32)
     leaf = max(size / 50.0, 1.0)

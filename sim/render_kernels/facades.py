@@ -251,7 +251,7 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
         brick = hashed(int(metric[2] / 0.075), int((metric[0] + metric[1]) / 0.24))
         return mix(wp.vec3(0.24, 0.095, 0.065) * (0.75 + 0.5 * brick), wp.vec3(0.36, 0.34, 0.31), mortar)
     if material == 66:
-        return wp.vec3(0.040, 0.058, 0.032) * (0.7 + 0.6 * hashed(int(metric[0] / 3.0), int(metric[2] / 2.0)))
+        return wp.vec3(0.034, 0.060, 0.031) * (0.7 + 0.6 * hashed(int(metric[0] / 3.0), int(metric[2] / 2.0)))
     if material == 67:
         return mix(wp.vec3(0.34, 0.32, 0.30), wp.vec3(0.20, 0.16, 0.15), hashed(int(metric[0] / 9.0), tint))
     if material == 68:
