@@ -8,20 +8,19 @@ HASH_A = wp.constant(wp.uint32(0x9E3779B9))
 HASH_B = wp.constant(wp.uint32(0x85EBCA6B))
 HASH_C = wp.constant(wp.uint32(0x846CA68B))
 CLOUDLESS = wp.constant(0.27)  # with less cover no cloud of the panorama is to be seen
-TEXEL_ONE = wp.constant(4080)  # a texel's channel that is 1
-LANE = wp.constant(wp.uint64(21))
-LANE_TWICE = wp.constant(wp.uint64(42))
-LANE_MASK = wp.constant(wp.uint64((1 << 21) - 1))
+TEXEL_ONE = wp.constant(1023)  # the root of a texel's channel that is 1
+TEXEL_BITS = wp.constant(wp.uint32(10))
+TEXEL_MASK = wp.constant(wp.uint32((1 << 10) - 1))
 
 
 @wp.struct
 class Images:
-    texel: wp.array(dtype=wp.uint64)  # linear RGB in lanes of 21 bits, all kinds, variants and mip levels
+    texel: wp.array(dtype=wp.uint32)  # roots of linear RGB in 10 bits each, all kinds, variants and mip levels
     variants: wp.int32
     facade_first: wp.int32
     facade_log2: wp.int32
     facade_variants: wp.int32
-    facade_layout: wp.array(dtype=wp.vec4)  # where a cell's window is: left, low, right, high
+    facade_layout: wp.array2d(dtype=wp.float32)  # (variants, 4) where a cell's window is: left, low, right, high
     shops_first: wp.int32
     shops_log2: wp.int32
     shops_variants: wp.int32
@@ -129,26 +128,28 @@ def log2_of(x: wp.float32):
 
 
 @wp.func
+def texel_rgb(word: wp.uint32):
+    """Linear RGB of a texel, times TEXEL_ONE squared."""
+    red = float(int(word & TEXEL_MASK))
+    green = float(int((word >> TEXEL_BITS) & TEXEL_MASK))
+    blue = float(int(word >> (TEXEL_BITS + TEXEL_BITS)))
+    return wp.vec3(red * red, green * green, blue * blue)
+
+
+@wp.func
 def bilinear(
-    texel: wp.array(dtype=wp.uint64), r0: wp.int32, r1: wp.int32, c0: wp.int32, c1: wp.int32, fx: float, fy: float
+    texel: wp.array(dtype=wp.uint32), r0: wp.int32, r1: wp.int32, c0: wp.int32, c1: wp.int32, fx: float, fy: float
 ):
-    """The colour between four texels, rows r and columns c: all channels at once, with weights of 1/512 that are exact
-    to add up. A lane of 21 bits holds TEXEL_ONE times 512, even where rounding makes the weights' sum 513."""
-    right = int(fx * 512.0)
-    low = int(fy * 512.0)
-    both = int(fx * fy * 512.0)
-    packed = texel[r0 + c0] * wp.uint64(wp.max(512 - right - low + both, 0))
-    packed += texel[r0 + c1] * wp.uint64(right - both)
-    packed += texel[r1 + c0] * wp.uint64(low - both)
-    packed += texel[r1 + c1] * wp.uint64(both)
-    return wp.vec3(
-        float(int(packed & LANE_MASK)), float(int((packed >> LANE) & LANE_MASK)), float(int(packed >> LANE_TWICE))
-    ) * (1.0 / (512.0 * float(TEXEL_ONE)))
+    """The colour between four texels, rows r and columns c."""
+    both = fx * fy
+    rgb = texel_rgb(texel[r0 + c0]) * (1.0 - fx - fy + both) + texel_rgb(texel[r0 + c1]) * (fx - both)
+    rgb += texel_rgb(texel[r1 + c0]) * (fy - both) + texel_rgb(texel[r1 + c1]) * both
+    return rgb * (1.0 / (float(TEXEL_ONE) * float(TEXEL_ONE)))
 
 
 @wp.func
 def sample(
-    texel: wp.array(dtype=wp.uint64),
+    texel: wp.array(dtype=wp.uint32),
     first: wp.int32,
     log2: wp.int32,
     variant: wp.int32,

@@ -11,14 +11,8 @@ wp.set_module_options({"enable_backward": False})
 
 FACADE = wp.constant(15)
 FIRST = wp.constant(40)  # of the materials that are only known here
-WINDOW_DEPTH_M = wp.constant(0.17)
-STOREY_M = wp.constant(3.0)
 FACADE_M = wp.constant(12.0)
 SHOP_M = wp.constant(4.0)
-FOLIAGE_M = wp.constant(4.0)
-RELIEF_TEXEL_M = wp.constant(0.14)  # beyond this footprint windows are flat
-CONIFER = wp.constant(15)  # models that keep their needles
-PINE = wp.constant(303)
 
 
 @wp.struct
@@ -51,73 +45,11 @@ def line_cover(x: wp.float32, period: wp.float32, wide: wp.float32, texel: wp.fl
     return wp.clamp((0.5 * wide - (0.5 * period - away)) / texel + 0.5, 0.0, 1.0) * wp.min(1.0, wide / texel)
 
 
-@wp.struct
-class Spot:
-    """Where on a wall a ray ends, and what it meets there."""
-
-    u: wp.float32  # in tiles of the painting
-    v: wp.float32
-    tone: wp.float32  # of the wall's light
-    sun: wp.float32  # share of the sun's light that reaches it
-    chance: wp.float32  # the window's own
-    opening: wp.bool  # in the cell's window, seen from afar as well
-    pane: wp.bool  # behind the opening
-
-
 @wp.func
-def facade_spot(
-    frame: wp.vec4,
-    material: wp.int32,
-    along: wp.float32,
-    length: wp.float32,
-    height: wp.float32,
-    sideways: wp.vec2,
-    sunny: wp.vec2,
-    rise: wp.vec2,
-    tint: wp.int32,
-    texel_m: wp.float32,
-):
-    """A wall of storeys and bays of about 3 m. Near by its windows lie deep: the ray goes on to the pane behind the
-    opening, or meets the reveal; where the sun is outside of the opening the pane lies in shadow. Of sight and sun:
-    `sideways` and `sunny` are their parts along the wall and into or out of it, `rise` are those upwards."""
-    spot = Spot()
-    spot.tone = 1.0
-    spot.sun = 1.0
-    bay_m = length / wp.max(wp.floor(length / STOREY_M + 0.5), 1.0)
-    column = along / bay_m + 0.5 * wp.floor(length / bay_m + 0.5)
-    row = height / STOREY_M
-    left = wp.floor(column)
-    floor = wp.floor(row)
-    cu = column - left
-    cv = row - floor
-    if material == 42:
-        # Party walls have no windows: the pier beside them, to and fro.
-        half = wp.max(wp.min(frame[0], 1.0 - frame[2]) - 0.15, 0.04)
-        cu = half * (4.0 * wp.abs(frac(column / (4.0 * half)) - 0.5) - 1.0)
-        left = 0.0
-    else:
-        spot.chance = hashed(tint * 31 + int(left), int(floor) + 77)
-        spot.opening = cu > frame[0] and cu < frame[2] and cv > frame[1] and cv < frame[3]
-        if spot.opening and texel_m < RELIEF_TEXEL_M:
-            step = WINDOW_DEPTH_M / wp.max(sideways[1], 0.12)
-            cu += sideways[0] * step / bay_m
-            cv += rise[0] * step / STOREY_M
-            if cu < frame[0] or cu > frame[2] or cv < frame[1] or cv > frame[3]:
-                spot.tone = 0.72
-                if cv > frame[3]:
-                    spot.tone = 0.5
-                elif cv < frame[1]:
-                    spot.tone = 1.0
-                cu = 0.03
-            else:
-                spot.pane = True
-                step = WINDOW_DEPTH_M / wp.max(sunny[1], 0.05)
-                su = cu + sunny[0] * step / bay_m
-                if su < frame[0] or su > frame[2] or cv + rise[1] * step / STOREY_M > frame[3]:
-                    spot.sun = 0.25
-    spot.u = (left + cu) * 0.25
-    spot.v = -(floor + cv) * 0.25
-    return spot
+def street_glow(light: Light, albedo: wp.vec3, height: wp.float32, up: wp.float32):
+    """Light from street lamps, which stand along the way and shine down: it falls off above them."""
+    glow = 0.035 * light.street * (0.35 + 0.65 * wp.clamp(1.2 - 0.11 * height, 0.0, 1.0)) * (1.0 - 0.5 * up)
+    return wp.cw_mul(albedo, wp.vec3(1.0, 0.80, 0.55)) * glow
 
 
 @wp.func
@@ -288,15 +220,9 @@ def roadside_look(
     look = Look()
     look.sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
     look.sky_share = 0.5 + 0.5 * normal[2]
-    leafy = material == 13 or material == 49
-    wall = material == FACADE or material == 41 or material == 42
-    chance = hashed(tint, 1)
-    other = hashed(tint, 2)
     along = metric[1]
-    length = size[1]
     if wp.abs(flat[1]) > wp.abs(flat[0]):
         along = metric[0]
-        length = size[0]
     height = metric[2]
     # What is painted is looked up once, wherever it is: this is where, and how many metres its tile is wide.
     first = int(-1)
@@ -306,45 +232,7 @@ def roadside_look(
     v = float(0.0)
     tile_m = float(FACADE_M)
     finest = float(0.0)
-    spot = Spot()
-    if leafy:
-        first = images.foliage_first
-        log2 = images.foliage_log2
-        picture = (variant + tint) % images.variants
-        tile_m = FOLIAGE_M
-        # Seen along the axis that the surface faces most; the offsets keep neighbouring crowns apart.
-        u = metric[0]
-        v = -metric[2]
-        if wp.abs(flat[2]) > wp.max(wp.abs(flat[0]), wp.abs(flat[1])):
-            v = metric[1]
-        elif wp.abs(flat[0]) > wp.abs(flat[1]):
-            u = metric[1] + 0.9
-        u = (u + 0.37 * float(tint & 7)) / FOLIAGE_M
-        v = v / FOLIAGE_M
-    elif wall:
-        first = images.facade_first
-        log2 = images.facade_log2
-        picture = (tint + 8 * variant) % images.facade_variants
-        above = height
-        if material == 41:
-            above = height - SHOP_M
-        sideways = wp.vec2(0.0, 1.0)
-        sunny = wp.vec2(0.0, 1.0)
-        if texel_m < RELIEF_TEXEL_M and material != 42:
-            seen = sight * turn
-            sun = light.sun * turn
-            sideways = wp.vec2(seen[1], wp.abs(seen[0]))
-            sunny = wp.vec2(sun[1], sun[0] * wp.sign(flat[0]))
-            if wp.abs(flat[1]) > wp.abs(flat[0]):
-                sideways = wp.vec2(seen[0], wp.abs(seen[1]))
-                sunny = wp.vec2(sun[0], sun[1] * wp.sign(flat[1]))
-        rise = wp.vec2(sight[2], light.sun[2])
-        spot = facade_spot(
-            images.facade_layout[picture], material, along, length, above, sideways, sunny, rise, tint, texel_m
-        )
-        u = spot.u
-        v = spot.v
-    elif material == 40:
+    if material == 40:
         first = images.shops_first
         log2 = images.shops_log2
         picture = tint % images.shops_variants
@@ -365,51 +253,7 @@ def roadside_look(
         look.albedo = sample(images.texel, first, log2, picture, u, v, wp.min(mip, float(log2) - finest))
     painted = look.albedo
     dark = painted[0] + painted[1] * 0.5
-    if leafy:
-        hue = wp.vec3(0.80 + 0.30 * chance * chance, 0.86 + 0.08 * other, 0.86 + 0.30 * other)
-        evergreen = model == CONIFER or model == PINE
-        if evergreen:
-            hue = wp.vec3(0.58, 0.70, 0.66)
-        look.albedo = wp.cw_mul(painted, hue) * (0.85 + 0.35 * other)
-        # Light shines through leaves, and they shade each other: dark below and inside, bright on top.
-        clump = wp.clamp(12.0 * painted[1], 0.0, 1.0)
-        inner = (0.62 + 0.38 * local[2]) * (0.70 + 0.44 * clump)
-        look.sun_share = inner * (0.16 + 0.84 * wp.clamp(0.7 * wp.dot(normal, light.sun) + 0.3, 0.0, 1.0))
-        look.sky_share = (0.24 + 0.66 * (0.35 + 0.65 * local[2]) * (0.5 + 0.5 * normal[2])) * (0.85 + 0.25 * clump)
-        if light.snow > 0.0:
-            if not evergreen:
-                look.albedo = mix(look.albedo, wp.vec3(0.075, 0.062, 0.050) * (0.5 + clump), 0.85 * light.snow)
-            lies = light.snow * smooth(0.25, 0.8, normal[2] + 0.35 * clump)
-            look.albedo = mix(look.albedo, wp.vec3(0.74, 0.76, 0.80), lies)
-    elif wall:
-        if spot.pane:
-            # Curtains and blinds differ from window to window; panes mirror the sky.
-            look.albedo = painted * (0.55 + 0.7 * spot.chance)
-            look.gloss = 0.03 + 0.09 * smooth(0.16, 0.08, dark)
-            look.sun_share *= spot.sun
-        else:
-            # The paint of one house over the painting of its kind.
-            bright = (0.80 + 0.38 * chance) * spot.tone
-            warm = other - 0.5
-            look.albedo = wp.cw_mul(
-                painted, wp.vec3(bright * (1.0 + 0.16 * warm), bright, bright * (1.0 - 0.26 * warm))
-            )
-            if spot.opening and spot.tone == 1.0:
-                look.gloss = 0.05 * smooth(0.10, 0.04, dark)
-        if light.lamps > 0.0 and material != 42 and frac(spot.chance * 7.3) < 0.36:
-            lit = smooth(0.24, 0.05, dark)
-            if spot.pane:
-                lit = wp.max(lit, 0.35)
-            elif not spot.opening:
-                lit *= 0.15
-            tone = frac(spot.chance * 13.7)
-            lit *= 0.6 * light.lamps * (0.4 + spot.chance)
-            look.emission = wp.vec3(1.0, 0.60 + 0.25 * tone, 0.26 + 0.4 * tone) * lit
-        # Streets are darker near the ground.
-        look.sky_share *= 0.72 + 0.28 * wp.clamp(height / 5.0, 0.0, 1.0)
-        if height < 0.5:
-            look.albedo *= 0.82
-    elif material == 40:
+    if material == 40:
         dim = smooth(0.5, 0.1, dark)
         look.gloss = 0.09 * dim
         goods = wp.cw_mul(painted + wp.vec3(0.06, 0.055, 0.045), wp.vec3(1.5, 1.25, 0.9))
@@ -438,13 +282,10 @@ def roadside_look(
         elif material == 18:
             look.gloss = 0.05
     if light.street > 0.0:
-        # Street lamps stand along the way: their light falls off above them.
-        glow = 0.035 * light.street * (0.35 + 0.65 * wp.clamp(1.2 - 0.11 * height, 0.0, 1.0)) * (1.0 - 0.5 * normal[2])
-        look.emission += wp.cw_mul(look.albedo, wp.vec3(1.0, 0.80, 0.55)) * glow
-    if not leafy:
-        if light.snow > 0.0:
-            look.albedo = mix(look.albedo, wp.vec3(0.76, 0.78, 0.82), light.snow * smooth(0.35, 0.75, normal[2]))
-        if light.wet > 0.0:
-            look.albedo *= 1.0 - 0.22 * light.wet
-            look.gloss = wp.max(look.gloss, 0.03 * light.wet)
+        look.emission += street_glow(light, look.albedo, height, normal[2])
+    if light.snow > 0.0:
+        look.albedo = mix(look.albedo, wp.vec3(0.76, 0.78, 0.82), light.snow * smooth(0.35, 0.75, normal[2]))
+    if light.wet > 0.0:
+        look.albedo *= 1.0 - 0.22 * light.wet
+        look.gloss = wp.max(look.gloss, 0.03 * light.wet)
     return look

@@ -9,6 +9,12 @@ import warp as wp
 wp.set_module_options({"enable_backward": False})
 
 PACK = 16
+MESH = wp.constant(0)  # kinds of points, of which a pack has one: meshes but for what fills most of the picture
+WALL = wp.constant(1)
+LEAF = wp.constant(2)
+GROUND = wp.constant(3)
+SKY = wp.constant(4)
+KINDS = 5
 Floats = wp.types.vector(length=PACK, dtype=wp.float32)
 Ints = wp.types.vector(length=PACK, dtype=wp.int32)
 

@@ -6,16 +6,7 @@ looks at edges, lanes and decals only where the code says that there are any.
 
 import warp as wp
 
-from sim.render_kernels.appearance import (
-    LANE,
-    LANE_TWICE,
-    TEXEL_ONE,
-    Images,
-    Light,
-    hashed,
-    mix,
-)
-from sim.render_kernels.appearance import LANE_MASK as LANE_MASK_64
+from sim.render_kernels.appearance import TEXEL_ONE, Images, Light, hashed, mix, texel_rgb
 from sim.render_kernels.terrain import EDGE_FLAG, FAR_FLAG, Ground, Plot, distances_at, plot_of
 
 wp.set_module_options({"enable_backward": False})
@@ -86,12 +77,10 @@ def noise_at(noise: wp.array(dtype=wp.float32), x: wp.float32, y: wp.float32, fo
 
 
 @wp.func
-def mean_of(texel: wp.array(dtype=wp.uint64), first: wp.int32, log2: wp.int32, variant: wp.int32):
+def mean_of(texel: wp.array(dtype=wp.uint32), first: wp.int32, log2: wp.int32, variant: wp.int32):
     """A texture's mean colour: the last of its mip levels."""
-    packed = texel[first + (variant + 1) * (((4 << (2 * log2)) - 1) // 3) - 1]
-    return wp.vec3(
-        float(int(packed & LANE_MASK_64)), float(int((packed >> LANE) & LANE_MASK_64)), float(int(packed >> LANE_TWICE))
-    ) * (1.0 / float(TEXEL_ONE))
+    word = texel[first + (variant + 1) * (((4 << (2 * log2)) - 1) // 3) - 1]
+    return texel_rgb(word) * (1.0 / (float(TEXEL_ONE) * float(TEXEL_ONE)))
 
 
 @wp.func

@@ -18,11 +18,11 @@ from sim.render_kernels.appearance import (
     to_the_24th,
 )
 from sim.render_kernels.ground_light import ground_light
-from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
+from sim.render_kernels.packs import GROUND, KINDS, PACK, SKY, Colours, Floats, Ints, Points, Shot
 from sim.render_kernels.paving import site_of
-from sim.render_kernels.surface import mesh_light
+from sim.render_kernels.surface import first_triangle, kind_of, mesh_light
 from sim.render_kernels.terrain import Ground, lamplight_at
-from sim.render_kernels.view import DEPTH_ONE, TERRAIN_NAME, Actors, Meshes, Statics, Views
+from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TERRAIN_NAME, TRIANGLE_MASK, Actors, Meshes, Statics, Views
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 5})
 
@@ -32,11 +32,8 @@ CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends
 BRIGHTEST = wp.constant(15.9)
 GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
-MESH = wp.constant(0)  # kinds of what a pack of points lies on
-GROUND = wp.constant(1)
-SKY = wp.constant(2)
-KINDS = 3
 QueuedFloats = wp.types.vector(length=KINDS * PACK, dtype=wp.float32)  # a pack of each kind, side by side
+Counts = wp.types.vector(length=KINDS, dtype=wp.int32)
 Steps = wp.types.vector(length=3 * PACK, dtype=wp.int32)
 QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
 
@@ -269,7 +266,9 @@ def shade_pixels(
     samples = views.samples
     first = block * band
     end = wp.min(first + band, views.height)
-    count = wp.vec3i()
+    count = Counts()
+    held = int(-1)  # the item that the last point of a mesh is on, and the first triangle of its model
+    first_of = int(0)
     queued_u = QueuedFloats()
     queued_v = QueuedFloats()
     queued_depth = QueuedFloats()
@@ -317,10 +316,15 @@ def shade_pixels(
                         dark = seen.dark
                         under = seen.under
                     depth = float(word >> wp.int64(32)) / DEPTH_ONE
-                    kind = MESH
                     if name_of(word) == TERRAIN_NAME:
                         kind = GROUND
-                    elif name_of(word) > TERRAIN_NAME:
+                    elif name_of(word) < TERRAIN_NAME:
+                        item = int(name_of(word) >> wp.uint32(ITEM_SHIFT))
+                        if item != held:
+                            held = item
+                            first_of = first_triangle(meshes, actors, statics, shot, item)
+                        kind = kind_of(meshes.material[first_of + (int(name_of(word)) & TRIANGLE_MASK)])
+                    else:
                         kind = SKY
                         depth = 0.0
                         down = shot.ahead[2] + (shot.right[2] * u + shot.down[2] * v) * shot.pixel
@@ -368,15 +372,15 @@ def shade_pixels(
                     points.dark = darks
                     points.under = unders
                     colours = Colours()
-                    if kind == MESH:
+                    if kind == GROUND:
+                        colours = ground_light(images, ground, site, light, shot, points)
+                    elif kind == SKY:
+                        colours = sky_light(images, light, shot, points)
+                    else:
                         colours = mesh_light(
                             images, meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, points,
-                            names,
+                            names, kind,
                         )  # fmt: skip
-                    elif kind == GROUND:
-                        colours = ground_light(images, ground, site, light, shot, points)
-                    else:
-                        colours = sky_light(images, light, shot, points)
                     colours = through_air(light, points, colours, share_of)
                     red = colours.red
                     green = colours.green

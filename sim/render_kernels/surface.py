@@ -10,9 +10,10 @@ from sim.render_kernels.appearance import Images, Light, clear_sky, mix, smooth,
 from sim.render_kernels.coats import Coat, body_coat
 from sim.render_kernels.facades import is_roadside, roadside_look
 from sim.render_kernels.house_shade import shade_of_static, sunlit, way_of
-from sim.render_kernels.packs import PACK, Colours, Floats, Ints, Points, Shot
+from sim.render_kernels.packs import LEAF, MESH, PACK, WALL, Colours, Floats, Ints, Points, Shot
 from sim.render_kernels.terrain import Ground
 from sim.render_kernels.view import ITEM_SHIFT, STATIC_FLAG, TRIANGLE_MASK, Actors, Meshes, Statics, turned
+from sim.render_kernels.walls import CONIFER, FOLIAGE_M, PINE, is_leaf, is_wall, leaf_look, wall_look
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 5})
 
@@ -60,6 +61,21 @@ class Instance:
     detail: wp.int32  # that of Actors or Statics
     phase: wp.int32  # what the signal group `detail` shows (meaningless for others)
     shade_m: wp.float32  # how far up houses shade it
+    sun: wp.vec3  # in the body's axes
+
+
+@wp.func
+def first_triangle(meshes: Meshes, actors: Actors, statics: Statics, shot: Shot, item: wp.int32):
+    """Of the model that an item of the visibility buffer wears."""
+    if item >= ACTORS_END:
+        return meshes.first[statics.model[statics.map_first[shot.scene] + item - ACTORS_END], 0]
+    return meshes.first[actors.model[shot.world, item], 0]
+
+
+@wp.func
+def kind_of(material: wp.int32):
+    """What kind of points a material makes."""
+    return wp.where(is_wall(material), WALL, wp.where(is_leaf(material), LEAF, MESH))
 
 
 @wp.func
@@ -92,6 +108,7 @@ def instance_of(
     result.base_z = base[2]
     result.first = meshes.first[result.model, 0]
     result.inverse = wp.vec3(1.0 / result.size[0], 1.0 / result.size[1], 1.0 / result.size[2])
+    result.sun = light.sun * result.turn
     result.eye = wp.cw_mul((shot.eye - base) * result.turn, result.inverse)
     return result
 
@@ -150,10 +167,10 @@ def coat_at(
 
 @wp.func
 def mirrored_light(
-    light: Light, sun_rgb: wp.vec3, sight: wp.vec3, normal: wp.vec3, facing: wp.float32, gloss: float, road_rgb: wp.vec3
+    light: Light, sun_rgb: wp.vec3, sight: wp.vec3, normal: wp.vec3, gloss: wp.float32, road_rgb: wp.vec3
 ):
     """What a glossy surface mirrors, and the share of all light that this is (Schlick's law)."""
-    graze = 1.0 - facing
+    graze = 1.0 - wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
     graze = graze * graze * graze * graze * graze
     fresnel = gloss + (1.0 - gloss) * (0.75 + 0.15 * light.wet) * graze
     toward = sight - normal * (2.0 * wp.dot(normal, sight))
@@ -166,8 +183,9 @@ def mirrored_light(
 def mesh_light(
     images: Images, meshes: Meshes, actors: Actors, statics: Statics, ground: Ground, light: Light, shot: Shot,
     appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), points: Points, name: Ints,
+    kind: wp.int32,
 ):  # fmt: skip
-    """Light from meshes at a pack of points; `name` is each one's triangle, as in the visibility buffer."""
+    """Light from meshes at a pack of points of one kind; `name` is each one's triangle, as in the visibility buffer."""
     ray_x = points.x
     ray_y = points.y
     ray_z = points.z
@@ -193,6 +211,16 @@ def mesh_light(
     normal_x = Floats()
     normal_y = Floats()
     normal_z = Floats()
+    along = Floats()
+    length_m = Floats()
+    height = Floats()
+    side_x = Floats()
+    side_y = Floats()
+    sun_x = Floats()
+    sun_y = Floats()
+    tint = Ints()
+    rank = Ints()
+    picture = Ints()
     # Materials differ from point to point; what the last point's instance is, the next one's is most often too.
     held = int(-1)
     inst = Instance()
@@ -222,38 +250,101 @@ def mesh_light(
             1.1 - 0.12 * (shot.eye[2] + depth[i] * toward[2] - inst.base_z), 0.05, 0.5
         )
         lit[i] = sunlit(local[2] * inst.size[2], inst.shade_m)
-        coat = coat_at(
-            images, meshes, light, inst, material, triangle, shot.variant, local, face, flat, normal, sight,
-            facing, lamps[i], depth[i] * shot.pixel, road_sky_rgb + road_sun_rgb * lit[i],
-        )  # fmt: skip
-        albedo_r[i] = coat.albedo[0]
-        albedo_g[i] = coat.albedo[1]
-        albedo_b[i] = coat.albedo[2]
-        own_r[i] = coat.emission[0]
-        own_g[i] = coat.emission[1]
-        own_b[i] = coat.emission[2]
-        gloss[i] = coat.gloss
-        retro[i] = coat.retro
-        sun[i] = coat.sun_share
-        sky[i] = coat.sky_share
         normal_x[i] = normal[0]
         normal_y[i] = normal[1]
         normal_z[i] = normal[2]
+        if kind == MESH:
+            coat = coat_at(
+                images, meshes, light, inst, material, triangle, shot.variant, local, face, flat, normal, sight,
+                facing, lamps[i], depth[i] * shot.pixel, road_sky_rgb + road_sun_rgb * lit[i],
+            )  # fmt: skip
+            albedo_r[i] = coat.albedo[0]
+            albedo_g[i] = coat.albedo[1]
+            albedo_b[i] = coat.albedo[2]
+            own_r[i] = coat.emission[0]
+            own_g[i] = coat.emission[1]
+            own_b[i] = coat.emission[2]
+            gloss[i] = coat.gloss
+            retro[i] = coat.retro
+            sun[i] = coat.sun_share
+            sky[i] = coat.sky_share
+        else:
+            tint[i] = inst.tint
+            height[i] = local[2] * inst.size[2]
+            sun[i] = wp.dot(normal, light.sun)
+            on_x = wp.abs(face[1]) > wp.abs(face[0])
+            if kind == WALL:
+                seen = sight * inst.turn
+                along[i] = wp.where(on_x, local[0] * inst.size[0], local[1] * inst.size[1])
+                length_m[i] = wp.where(on_x, inst.size[0], inst.size[1])
+                side_x[i] = wp.where(on_x, seen[0], seen[1])
+                side_y[i] = wp.abs(wp.where(on_x, seen[1], seen[0]))
+                sun_x[i] = wp.where(on_x, inst.sun[0], inst.sun[1])
+                sun_y[i] = wp.where(on_x, inst.sun[1] * wp.sign(face[1]), inst.sun[0] * wp.sign(face[0]))
+                rank[i] = material
+                picture[i] = (inst.tint + 8 * shot.variant) % images.facade_variants
+            else:
+                # Seen along the axis that the face turns to most; the offsets keep neighbouring crowns apart.
+                level = wp.abs(face[2]) > wp.max(wp.abs(face[0]), wp.abs(face[1]))
+                across = wp.where(level or on_x, local[0] * inst.size[0], local[1] * inst.size[1] + 0.9)
+                side_x[i] = (across + 0.37 * float(inst.tint & 7)) / FOLIAGE_M
+                side_y[i] = wp.where(level, local[1] * inst.size[1], -height[i]) / FOLIAGE_M
+                along[i] = local[2]
+                rank[i] = wp.where(inst.model == CONIFER or inst.model == PINE, 1, 0)
+                picture[i] = (shot.variant + inst.tint) % images.variants
+    if kind == WALL:
+        for i in range(PACK):
+            look = wall_look(
+                images, light, rank[i], picture[i], along[i], length_m[i], height[i], wp.vec2(side_x[i], side_y[i]),
+                wp.vec2(sun_x[i], sun_y[i]), ray_z[i] / length[i], normal_z[i], wp.max(sun[i], 0.0), tint[i],
+                depth[i] * shot.pixel,
+            )  # fmt: skip
+            albedo_r[i] = look.albedo[0]
+            albedo_g[i] = look.albedo[1]
+            albedo_b[i] = look.albedo[2]
+            own_r[i] = look.emission[0]
+            own_g[i] = look.emission[1]
+            own_b[i] = look.emission[2]
+            gloss[i] = look.gloss
+            retro[i] = 1.0
+            sun[i] = look.sun_share
+            sky[i] = look.sky_share
+    elif kind == LEAF:
+        for i in range(PACK):
+            leaf = leaf_look(
+                images, light, rank[i] == 1, picture[i], side_x[i], side_y[i], along[i], height[i], normal_z[i],
+                sun[i], tint[i], depth[i] * shot.pixel,
+            )  # fmt: skip
+            albedo_r[i] = leaf.albedo[0]
+            albedo_g[i] = leaf.albedo[1]
+            albedo_b[i] = leaf.albedo[2]
+            own_r[i] = leaf.emission[0]
+            own_g[i] = leaf.emission[1]
+            own_b[i] = leaf.emission[2]
+            retro[i] = 1.0
+            sun[i] = leaf.sun_share
+            sky[i] = leaf.sky_share
+    glossy = int(0)
     for i in range(PACK):
         normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
-        sight = wp.vec3(ray_x[i], ray_y[i], ray_z[i]) * (1.0 / length[i])
-        facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
-        sun_rgb = light.sun_rgb * lit[i]
+        toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
+        facing = wp.clamp(-wp.dot(normal, toward) / length[i], 0.0, 1.0)
         road_rgb = road_sky_rgb + road_sun_rgb * lit[i]
-        incoming = sun_rgb * sun[i] + light.ambient_rgb * sky[i] + road_rgb * (0.5 - 0.5 * normal[2])
+        incoming = light.sun_rgb * (lit[i] * sun[i]) + light.ambient_rgb * sky[i] + road_rgb * (0.5 - 0.5 * normal[2])
         incoming += wp.vec3(1.0, 0.95, 0.85) * (lamps[i] * facing * retro[i])
-        rgb = wp.cw_mul(wp.vec3(albedo_r[i], albedo_g[i], albedo_b[i]), incoming)
-        rgb += wp.vec3(own_r[i], own_g[i], own_b[i])
-        mirror = mirrored_light(light, sun_rgb, sight, normal, facing, gloss[i], road_rgb)
-        rgb = rgb * (1.0 - mirror[3]) + wp.vec3(mirror[0], mirror[1], mirror[2]) * mirror[3]
-        albedo_r[i] = rgb[0]
-        albedo_g[i] = rgb[1]
-        albedo_b[i] = rgb[2]
+        albedo_r[i] = albedo_r[i] * incoming[0] + own_r[i]
+        albedo_g[i] = albedo_g[i] * incoming[1] + own_g[i]
+        albedo_b[i] = albedo_b[i] * incoming[2] + own_b[i]
+        glossy = glossy | wp.where(gloss[i] > 0.0, 1, 0)
+    if glossy != 0:
+        for i in range(PACK):
+            normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
+            sight = wp.vec3(ray_x[i], ray_y[i], ray_z[i]) * (1.0 / length[i])
+            road_rgb = road_sky_rgb + road_sun_rgb * lit[i]
+            mirror = mirrored_light(light, light.sun_rgb * lit[i], sight, normal, gloss[i], road_rgb)
+            albedo_r[i] = albedo_r[i] + (mirror[0] - albedo_r[i]) * mirror[3]
+            albedo_g[i] = albedo_g[i] + (mirror[1] - albedo_g[i]) * mirror[3]
+            albedo_b[i] = albedo_b[i] + (mirror[2] - albedo_b[i]) * mirror[3]
     out = Colours()
     out.red = albedo_r
     out.green = albedo_g

@@ -452,8 +452,8 @@ class Renderer:
         result.sky_first, result.sky_rows, result.sky_columns = words.sky_first, sky.shape[1], sky.shape[2]
         result.variants, result.facade_variants = len(sky), len(textures.facade)
         result.shops_variants, result.signs_variants = len(textures.shops), len(textures.signs)
-        result.facade_layout = self._constant(textures.openings.reshape(-1, 4), wp.vec4)
-        result.texel = self._constant(words.texel.view(np.int64), wp.uint64)
+        result.facade_layout = self._constant(textures.openings.reshape(-1, 4))
+        result.texel = self._constant(words.texel.view(np.int32), wp.uint32)
         result.curve = self._constant(film_curve())
         return result
 

@@ -1,4 +1,4 @@
-"""Images as the words that kernels sample: linear light in lanes of 21 bits, with all halvings."""
+"""Images as the words that kernels sample: roots of linear light in 10 bits each, with all halvings."""
 
 from dataclasses import dataclass
 
@@ -25,15 +25,16 @@ def linear(image: np.ndarray) -> np.ndarray:
 
 
 def words_of(light: np.ndarray) -> np.ndarray:
-    """Linear RGB (..., 3) as one uint64 (...) with a channel in each 21 bits, as `appearance.bilinear` takes it."""
-    channel = np.rint(np.clip(light, 0.0, 1.0) * int(appearance.TEXEL_ONE)).astype(np.uint64)
-    return channel[..., 0] | (channel[..., 1] << np.uint64(21)) | (channel[..., 2] << np.uint64(42))
+    """Linear RGB (..., 3) as one uint32 (...) with a channel's root in each 10 bits, as `appearance.bilinear` takes it:
+    roots spread the steps about as evenly over what one sees as sRGB does, and cost a kernel one product to undo."""
+    channel = np.rint(np.sqrt(np.clip(light, 0.0, 1.0)) * int(appearance.TEXEL_ONE)).astype(np.uint32)
+    return channel[..., 0] | (channel[..., 1] << np.uint32(10)) | (channel[..., 2] << np.uint32(20))
 
 
 def _words_of_bytes(image: np.ndarray) -> np.ndarray:
     """The same of sRGB bytes (..., 3), from a table."""
     red = words_of(_LINEAR[:, None] * np.array([1.0, 0.0, 0.0], dtype=np.float32))
-    return red[image[..., 0]] | (red << np.uint64(21))[image[..., 1]] | (red << np.uint64(42))[image[..., 2]]
+    return red[image[..., 0]] | (red << np.uint32(10))[image[..., 1]] | (red << np.uint32(20))[image[..., 2]]
 
 
 def mip_chain(images: np.ndarray) -> np.ndarray:
@@ -50,7 +51,7 @@ def mip_chain(images: np.ndarray) -> np.ndarray:
 class Packed:
     """All images of a set of textures as words, one behind the other."""
 
-    texel: np.ndarray  # (T,) uint64
+    texel: np.ndarray  # (T,) uint32
     first: dict[str, int]  # where each image's chain begins
     sky_first: int  # and where the clouds do, row by row
 
