@@ -39,8 +39,12 @@ def test_a_job_loads_nothing_that_its_first_frame_does_not_need(job):
 
 
 def test_importing_quickly_leaves_the_collector_on():
+    frozen = gc.get_freeze_count()
     assert import_quickly("json").__name__ == "json"
-    assert gc.isenabled()
+    assert gc.isenabled() and gc.get_freeze_count() == frozen  # it was there before: nobody's garbage is kept
+    assert import_quickly("this").__name__ == "this"
+    assert gc.isenabled() and gc.get_freeze_count() > frozen
+    gc.unfreeze()
 
 
 def test_what_was_made_once_is_found_again_with_the_same_bits(tmp_path):
