@@ -66,7 +66,8 @@ def _position(knots: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _table() -> np.ndarray:
     """Logarithms of the six colours, (E, T, 6, 3)."""
     elevation, turbidity = (x.ravel() for x in np.meshgrid(np.radians(ELEVATION_DEG), TURBIDITY, indexing="ij"))
-    rgb = np.stack([getattr(_integrated(elevation, turbidity), f.name) for f in fields(Sky)], axis=1)
+    sky = _integrated(elevation, turbidity)
+    rgb = np.stack([getattr(sky, f.name) for f in fields(Sky)], axis=1)
     return np.log(rgb + LEAST).reshape(len(ELEVATION_DEG), len(TURBIDITY), len(fields(Sky)), 3)
 
 
