@@ -320,6 +320,15 @@ def livery(
                     glyphs, letter_of(tint, place), (at - float(place)) * 1.25, (metric[2] - 0.60 * size[2]) / tall
                 )
                 base = mix(base, ink_rgb, 0.9 * mark)
+    if material == 34 and wp.abs(flat[1]) > 0.7 and high < 0.5:
+        # Buses: many have a band or a skirt of another colour; flaps of luggage holds and engine below the windows.
+        style = hashed(tint, 16)
+        if (style < 0.4 and high < 0.24) or (style > 0.6 and wp.abs(high - 0.30) < 0.025):
+            base = accent
+        flap = wp.abs(metric[0] / 1.2 - wp.floor(metric[0] / 1.2) - 0.5) * 1.2
+        if metric[2] < 1.05 or size[2] > 3.4:
+            base = base * (1.0 - 0.8 * seam_share(flap, texel_m))
+        base = base * (1.0 - 0.8 * seam_share(high * size[2] - 0.34 * size[2], texel_m))
     if material == 35 and texel_m < 0.1:  # straps and folds of a tarpaulin
         fold = metric[0] / 0.65 - wp.floor(metric[0] / 0.65)
         if fold < 0.06:
