@@ -197,11 +197,14 @@ def picket_fence(level: int) -> Mesh:
 
 
 def field_fence(level: int) -> Mesh:
-    """Posts and three boards, as around meadows."""
+    """Posts and four boards, as around paddocks."""
     sculptor = Sculptor()
     _posts(sculptor, (-1.0, 1.0), 1.2, 0.06, 0.0, Material.BARK)
-    for z in (0.4, 0.75, 1.08) if level < 2 else (0.75, 1.08):
-        sculptor.box((-2.0, 0.05, z - 0.08), (2.0, 0.09, z + 0.08), Material.BARK)
+    # From afar two wide boards cover as much as four.
+    for z, half in (
+        ((0.22, 0.08), (0.51, 0.08), (0.8, 0.08), (1.09, 0.08)) if level < 2 else ((0.36, 0.15), (0.95, 0.15))
+    ):
+        sculptor.box((-2.0, 0.05, z - half), (2.0, 0.09, z + half), Material.BARK)
     return sculptor.mesh()
 
 
