@@ -257,7 +257,7 @@ def roadside_look(
         dim = smooth(0.5, 0.1, dark)
         look.gloss = 0.09 * dim
         goods = wp.cw_mul(painted + wp.vec3(0.06, 0.055, 0.045), wp.vec3(1.5, 1.25, 0.9))
-        look.emission = goods * (light.lamps * (0.3 + dim))
+        look.emission = goods * (1.2 * light.lamps * dim)  # walls are bright, rooms behind panes are not
         look.sky_share *= 0.8
     elif material == 50:
         # The sheeting throws headlights back.
