@@ -21,6 +21,7 @@ FINE_PX = wp.constant(56.0)  # models whose longest side looks larger than this 
 MIDDLE_PX = wp.constant(18.0)  # and those that look smaller than this in the coarsest
 LEAST_PX = wp.constant(0.5)  # what looks smaller still is left out
 SHADOW_PX = wp.constant(2.0)
+SHADOW_ROWS_PX = wp.constant(0.25)  # shadows that look flatter than this pass between the rows' centres, or should
 WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
 SHADE_SEEN_M = wp.constant(120.0)  # actors farther from the ego are taken to stand in the sun
 LEFT_DOOR = wp.constant(3)  # after the levels of detail of a model; its right door follows
@@ -302,7 +303,11 @@ def cull_one(
     lean = up - sun / rise  # from the top to its shadow, less the height: along the base's plane
     stretch = size[2] * wp.length(lean)
     half = 0.5 * wp.sqrt(size[0] * size[0] + size[1] * size[1]) + 0.5 * stretch
-    if sphere_in_view(turn * (away + 0.5 * size[2] * lean), half, focal, center, wide, high):
+    across = away + 0.5 * size[2] * lean
+    beyond = wp.dot(across, across) - half * half
+    if -2.0 * half * focal * wp.dot(away, up) < SHADOW_ROWS_PX * beyond:
+        return
+    if sphere_in_view(turn * across, half, focal, center, wide, high):
         flat = wp.identity(n=3, dtype=wp.float32) - wp.outer(sun, up) / rise
         level = 1
         if looks_px < FINE_PX:

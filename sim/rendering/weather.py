@@ -8,7 +8,7 @@ law: contrast falls to 5 % at the visibility (meteorological optical range), so 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -59,7 +59,8 @@ class Weather:
 
     def packed(self) -> torch.Tensor:
         """All parameters as one tensor (B, WEATHER_FLOATS), in the order of the fields."""
-        return torch.cat([getattr(self, f.name).reshape(len(self.lamps), -1) for f in fields(self)], dim=1)
+        columns = [value if value.ndim == 2 else value[:, None] for value in vars(self).values()]
+        return torch.cat(columns, dim=1)
 
 
 WEATHER_FLOATS = 39
