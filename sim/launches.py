@@ -22,6 +22,7 @@ from sim.kernels import (
     spawn_people,
     traffic,
 )
+from sim.kernels import lanes as lane_kernels
 from sim.program import Program
 from sim.roads.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
@@ -51,9 +52,18 @@ _AS_VECTORS = frozenset(
 )
 
 
+def load(config: SimConfig, lit: bool, device: Any) -> None:
+    """Load all kernels that a simulator launches, `lit` where there are signals; what compiles longest comes first."""
+    modules = [sense, traffic, spawn, respawn, order]
+    modules += [people, spawn_people] if config.pedestrians else []
+    modules += [motion, dynamics, collision, lane_kernels]
+    modules += [parking] if config.parked else []
+    modules += [signals] if lit else []
+    load_kernels(modules, device)
+
+
 def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict[str, Program]:
     """The programs `step`, `reset`, `route`, `ego`, `boxes`, `sense_reset` and `observe` over `buffers`."""
-    _load(config, len(buffers.world.lanes.signal_junction) > 0, device)
     worlds = len(buffers.mask)
     size = worlds if device.is_cuda else max(1, BLOCK_ACTORS // config.actors)
     blocks = [
@@ -61,16 +71,6 @@ def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict
         for first in range(0, worlds, size)
     ]
     return {name: Program([launch for block in blocks for launch in block[name]], device) for name in blocks[0]}
-
-
-def _load(config: SimConfig, lit: bool, device: Any) -> None:
-    """Load all that the programs launch; what takes longest to compile comes first."""
-    modules = [sense, traffic, spawn, respawn, order]
-    modules += [people, spawn_people] if config.pedestrians else []
-    modules += [motion, dynamics, collision]
-    modules += [parking] if config.parked else []
-    modules += [signals] if lit else []
-    load_kernels(modules, device)
 
 
 def _gain(dt_s: float, lag_s: float) -> float:

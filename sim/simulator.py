@@ -12,7 +12,7 @@ import warp as wp
 
 from configs.schema import SimConfig
 from sim.buffers import allocate
-from sim.launches import record
+from sim.launches import load, record
 from sim.roads.lanegraph import to_device
 from sim.roads.lanepack import pack_lanes
 from sim.snapshot import Snapshot, maps_digest, put, take
@@ -65,6 +65,7 @@ class Simulator:
         self._maps = len(lanes.lane_first) - 1
         wants_control = self._control_mask(controlled)
         self._graph = to_device(lanes, self.device)
+        load(config, len(self._graph.signal_junction) > 0, self._wp_device)
         self._lanes, self._lane_tensors = pack_lanes(self._graph, self.device)
         self._buffers = allocate(self._graph, config, self.worlds, wants_control, self.device)
         self.world, self.state = self._buffers.world, self._buffers.state

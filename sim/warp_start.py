@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -35,5 +36,20 @@ def start_warp() -> None:
 
 
 def load_kernels(modules: Sequence[ModuleType], device: Any) -> None:
-    """Compile and load the kernels of some modules, on all of the machine's cores: best with the longest first."""
-    wp.force_load(device, [wp.get_module(module.__name__) for module in modules], max_workers=os.cpu_count() or 1)
+    """Compile and load the kernels of some modules, on all cores that we may use: best with the longest first."""
+    loading = [
+        _compilers().submit(wp.force_load, device, [wp.get_module(module.__name__)], None, 0) for module in modules
+    ]
+    for module in loading:
+        module.result()
+
+
+@cache
+def _compilers() -> ThreadPoolExecutor:
+    """Threads that live on: each has compiled Warp's headers once, which takes more than a second."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(cores, "compiler")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_compilers.cache_clear)  # threads stay with the parent

@@ -6,8 +6,6 @@ from sim.kernels.lanes import STOREY_M, Lanes, lane_center, lane_pose, wrap_angl
 from sim.kernels.order import ABSENT, LANE_SHIFT, key_slot
 
 wp.set_module_options({"enable_backward": False})
-# LLVM would gather the eight keys of `nearest_others` into a vector that it keeps in memory, at twice the time.
-wp.set_module_options({"cpu_compiler_flags": "-march=native -fno-slp-vectorize -mllvm=-inline-threshold=9000"})
 
 PATH_POINTS = wp.constant(10)
 PATH_STEP_M = wp.constant(5.0)
