@@ -297,7 +297,7 @@ def shade_pixels(
             for k in range(passes):
                 kind = int(k)
                 if not last:
-                    word = key[view, row * samples + k // samples, column * samples + k % samples]
+                    word = key[view, row * samples, column * samples]
                     u = float(column) + 0.5 - center[0]
                     v = float(row) + 0.5 - center[1]
                     share = float(1.0)
@@ -310,6 +310,7 @@ def shade_pixels(
                         seen = seen_by(key, stencil, samples, view, row, column, k)
                         if seen.members == 0:
                             continue
+                        word = key[view, row * samples + k // samples, column * samples + k % samples]
                         u += seen.u - 0.5
                         v += seen.v - 0.5
                         share = float(seen.members) / float(samples * samples)
