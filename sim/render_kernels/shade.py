@@ -18,9 +18,10 @@ from sim.render_kernels.appearance import (
     to_the_24th,
 )
 from sim.render_kernels.ground_light import ground_light
+from sim.render_kernels.house_shade import way_of
 from sim.render_kernels.packs import GROUND, KINDS, PACK, SKY, Colours, Floats, Ints, Points, Shot
 from sim.render_kernels.paving import site_of
-from sim.render_kernels.surface import first_triangle, kind_of, mesh_light
+from sim.render_kernels.surface import first_triangle, kind_of, mesh_light, shade_of
 from sim.render_kernels.terrain import Ground, lamplight_at
 from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TERRAIN_NAME, TRIANGLE_MASK, Actors, Meshes, Statics, Views
 
@@ -35,6 +36,9 @@ FILM_SATURATION = wp.constant(0.88)
 QueuedFloats = wp.types.vector(length=KINDS * PACK, dtype=wp.float32)  # a pack of each kind, side by side
 Counts = wp.types.vector(length=KINDS, dtype=wp.int32)
 Steps = wp.types.vector(length=3 * PACK, dtype=wp.int32)
+KNOWN = 64  # items whose shade a thread remembers, by their number's last bits
+KnownFloats = wp.types.vector(length=KNOWN, dtype=wp.float32)
+KnownInts = wp.types.vector(length=KNOWN, dtype=wp.int32)
 QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
 
 
@@ -269,6 +273,11 @@ def shade_pixels(
     count = Counts()
     held = int(-1)  # the item that the last point of a mesh is on, and the first triangle of its model
     first_of = int(0)
+    shade_m = float(0.0)
+    way = way_of(light.sun)
+    known = KnownInts()
+    known_shade_m = KnownFloats()
+    queued_shade = QueuedFloats()
     queued_u = QueuedFloats()
     queued_v = QueuedFloats()
     queued_depth = QueuedFloats()
@@ -324,6 +333,11 @@ def shade_pixels(
                         if item != held:
                             held = item
                             first_of = first_triangle(meshes, actors, statics, shot, item)
+                            slot = item & (KNOWN - 1)
+                            if known[slot] != item + 1:
+                                known[slot] = item + 1
+                                known_shade_m[slot] = shade_of(actors, statics, ground, light.sun, way, shot, item)
+                            shade_m = known_shade_m[slot]
                         kind = kind_of(meshes.material[first_of + (int(name_of(word)) & TRIANGLE_MASK)])
                     else:
                         kind = SKY
@@ -341,6 +355,7 @@ def shade_pixels(
                     queued_dark[at] = dark
                     queued_under[at] = under
                     queued_name[at] = int(name_of(word))
+                    queued_shade[at] = shade_m
                     queued_at[at] = row * views.width + column
                 full = count[kind]
                 if full == PACK or (last and full > 0):
@@ -351,6 +366,7 @@ def shade_pixels(
                         queued_v[kind * PACK + i] = queued_v[kind * PACK]
                         queued_depth[kind * PACK + i] = queued_depth[kind * PACK]
                         queued_name[kind * PACK + i] = queued_name[kind * PACK]
+                        queued_shade[kind * PACK + i] = queued_shade[kind * PACK]
                     u_px = Floats()
                     v_px = Floats()
                     depths = Floats()
@@ -359,6 +375,7 @@ def shade_pixels(
                     unders = Floats()
                     steps = Floats()
                     names = Ints()
+                    shades = Floats()
                     for i in range(PACK):
                         at = kind * PACK + i
                         u_px[i] = queued_u[at]
@@ -368,6 +385,7 @@ def shade_pixels(
                         darks[i] = queued_dark[at]
                         unders[i] = queued_under[at]
                         names[i] = queued_name[at]
+                        shades[i] = queued_shade[at]
                         steps[i] = wp.where(share_of[i] > 0.0, 1.0, 1.0 / float(samples))
                     points = points_of(ground, light, shot, u_px, v_px, depths, steps)
                     points.dark = darks
@@ -379,8 +397,8 @@ def shade_pixels(
                         colours = sky_light(images, light, shot, points)
                     else:
                         colours = mesh_light(
-                            images, meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, points,
-                            names, kind,
+                            images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, names,
+                            shades, kind,
                         )  # fmt: skip
                     colours = through_air(light, points, colours, share_of)
                     red = colours.red

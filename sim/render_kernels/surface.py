@@ -9,7 +9,7 @@ import warp as wp
 from sim.render_kernels.appearance import Images, Light, clear_sky, mix, smooth, to_the_128th
 from sim.render_kernels.coats import Coat, body_coat
 from sim.render_kernels.facades import is_roadside, roadside_look
-from sim.render_kernels.house_shade import shade_of_static, sunlit, way_of
+from sim.render_kernels.house_shade import shade_of_static, sunlit
 from sim.render_kernels.packs import LEAF, MESH, PACK, WALL, Colours, Floats, Ints, Points, Shot
 from sim.render_kernels.terrain import Ground
 from sim.render_kernels.view import ITEM_SHIFT, STATIC_FLAG, TRIANGLE_MASK, Actors, Meshes, Statics, turned
@@ -60,7 +60,8 @@ class Instance:
     tint: wp.int32
     detail: wp.int32  # that of Actors or Statics
     phase: wp.int32  # what the signal group `detail` shows (meaningless for others)
-    shade_m: wp.float32  # how far up houses shade it
+    facade: wp.int32  # painting of its walls
+    foliage: wp.int32  # and of its leaves
     sun: wp.vec3  # in the body's axes
 
 
@@ -73,6 +74,18 @@ def first_triangle(meshes: Meshes, actors: Actors, statics: Statics, shot: Shot,
 
 
 @wp.func
+def shade_of(actors: Actors, statics: Statics, ground: Ground, sun: wp.vec3, way: wp.vec2, shot: Shot, item: wp.int32):
+    """How far up houses shade an item of the visibility buffer, in metres."""
+    if item < ACTORS_END:
+        return actors.shade_m[shot.world, item]
+    at = statics.map_first[shot.scene] + item - ACTORS_END
+    pose = statics.pose[at]
+    base = wp.vec3(pose[0], pose[1], statics.z[at])
+    turn = turned(pose[2], pose[3], 1.0, 0.0)
+    return shade_of_static(ground, shot.scene, sun, way, base, turn, statics.size_m[at][1])
+
+
+@wp.func
 def kind_of(material: wp.int32):
     """What kind of points a material makes."""
     return wp.where(is_wall(material), WALL, wp.where(is_leaf(material), LEAF, MESH))
@@ -80,8 +93,8 @@ def kind_of(material: wp.int32):
 
 @wp.func
 def instance_of(
-    meshes: Meshes, actors: Actors, statics: Statics, ground: Ground, light: Light, shot: Shot,
-    appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), way: wp.vec2, item: wp.int32,
+    images: Images, meshes: Meshes, actors: Actors, statics: Statics, light: Light, shot: Shot,
+    appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), item: wp.int32,
 ):  # fmt: skip
     result = Instance()
     base = wp.vec3()
@@ -95,7 +108,6 @@ def instance_of(
         result.detail = statics.detail[at]
         result.phase = signal_phase[shot.world, wp.clamp(result.detail, 0, signal_phase.shape[1] - 1)]
         result.turn = turned(pose[2], pose[3], 1.0, 0.0)
-        result.shade_m = shade_of_static(ground, shot.scene, light.sun, way, base, result.turn, result.size[1])
     else:
         pose = actors.pose[shot.world, item]
         base = wp.vec3(pose[0], pose[1], actors.z[shot.world, item])
@@ -104,11 +116,12 @@ def instance_of(
         result.size = actors.size_m[shot.world, item]
         result.detail = actors.detail[shot.world, item]
         result.turn = actors.turn[shot.world, item]
-        result.shade_m = actors.shade_m[shot.world, item]
     result.base_z = base[2]
     result.first = meshes.first[result.model, 0]
     result.inverse = wp.vec3(1.0 / result.size[0], 1.0 / result.size[1], 1.0 / result.size[2])
     result.sun = light.sun * result.turn
+    result.facade = (result.tint + 8 * shot.variant) % images.facade_variants
+    result.foliage = (result.tint + shot.variant) % images.variants
     result.eye = wp.cw_mul((shot.eye - base) * result.turn, result.inverse)
     return result
 
@@ -181,11 +194,12 @@ def mirrored_light(
 
 @wp.func
 def mesh_light(
-    images: Images, meshes: Meshes, actors: Actors, statics: Statics, ground: Ground, light: Light, shot: Shot,
+    images: Images, meshes: Meshes, actors: Actors, statics: Statics, light: Light, shot: Shot,
     appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), points: Points, name: Ints,
-    kind: wp.int32,
+    shade_m: Floats, kind: wp.int32,
 ):  # fmt: skip
-    """Light from meshes at a pack of points of one kind; `name` is each one's triangle, as in the visibility buffer."""
+    """Light from meshes at a pack of points of one kind; `name` is each one's triangle, as in the visibility buffer,
+    `shade_m` how far up houses shade what it belongs to."""
     ray_x = points.x
     ray_y = points.y
     ray_z = points.z
@@ -196,7 +210,6 @@ def mesh_light(
     # What the road sends back of the sky, and of the sun where that reaches it.
     road_sky_rgb = wp.cw_mul(light.ambient_rgb * 0.35, wp.vec3(0.20, 0.19, 0.16))
     road_sun_rgb = wp.cw_mul(light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16))
-    way = way_of(light.sun)
     albedo_r = Floats()
     albedo_g = Floats()
     albedo_b = Floats()
@@ -228,7 +241,7 @@ def mesh_light(
         item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
         if item != held:
             held = item
-            inst = instance_of(meshes, actors, statics, ground, light, shot, appearance_id, signal_phase, way, item)
+            inst = instance_of(images, meshes, actors, statics, light, shot, appearance_id, signal_phase, item)
         triangle = inst.first + (name[i] & TRIANGLE_MASK)
         material = meshes.material[triangle]
         toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
@@ -249,7 +262,7 @@ def mesh_light(
         lamps[i] = lamps[i] + pool[i] * wp.clamp(
             1.1 - 0.12 * (shot.eye[2] + depth[i] * toward[2] - inst.base_z), 0.05, 0.5
         )
-        lit[i] = sunlit(local[2] * inst.size[2], inst.shade_m)
+        lit[i] = sunlit(local[2] * inst.size[2], shade_m[i])
         normal_x[i] = normal[0]
         normal_y[i] = normal[1]
         normal_z[i] = normal[2]
@@ -282,7 +295,7 @@ def mesh_light(
                 sun_x[i] = wp.where(on_x, inst.sun[0], inst.sun[1])
                 sun_y[i] = wp.where(on_x, inst.sun[1] * wp.sign(face[1]), inst.sun[0] * wp.sign(face[0]))
                 rank[i] = material
-                picture[i] = (inst.tint + 8 * shot.variant) % images.facade_variants
+                picture[i] = inst.facade
             else:
                 # Seen along the axis that the face turns to most; the offsets keep neighbouring crowns apart.
                 level = wp.abs(face[2]) > wp.max(wp.abs(face[0]), wp.abs(face[1]))
@@ -291,7 +304,7 @@ def mesh_light(
                 side_y[i] = wp.where(level, local[1] * inst.size[1], -height[i]) / FOLIAGE_M
                 along[i] = local[2]
                 rank[i] = wp.where(inst.model == CONIFER or inst.model == PINE, 1, 0)
-                picture[i] = (shot.variant + inst.tint) % images.variants
+                picture[i] = inst.foliage
     if kind == WALL:
         for i in range(PACK):
             look = wall_look(
