@@ -12,6 +12,7 @@ from sim.render_kernels.paving import (
     MARKING_RANGE_M,
     MOST_TAPS,
     TAP_M,
+    Place,
     Site,
     decals_at,
     kerb_stone,
@@ -213,13 +214,27 @@ def ground_light(images: Images, ground: Ground, site: Site, light: Light, shot:
             albedo_r[i] = rgb[0]
             albedo_g[i] = rgb[1]
             albedo_b[i] = rgb[2]
+    # Where in its lane each point is.
     lanes_first = ground.lane_first[scene]
+    along_lane = Floats()
+    across_lane = Floats()
+    tone = Floats()
+    track = Floats()
+    rut = Floats()
+    mixed = Floats()
+    for i in range(PACK):
+        place = place_of(ground, lanes_first, code[i], x[i], y[i], wide[i])
+        along_lane[i] = place.s
+        across_lane[i] = place.d
+        tone[i] = place.tone
+        track[i] = place.track
+        rut[i] = place.rut
+        mixed[i] = place.mixed
     wet = light.wet
     if walks != 0:
         walk = walk_of(site)
         for i in range(PACK):
-            place = place_of(ground, lanes_first, code[i], x[i], y[i], wide[i])
-            bright = walk_at(walk, grain[i], place.s, place.d, wp.max(wide[i], 0.35 * long[i]))
+            bright = walk_at(walk, grain[i], along_lane[i], across_lane[i], wp.max(wide[i], 0.35 * long[i]))
             rgb = walk.colour * (bright * (1.0 + 0.009 * noise[i]) * (1.0 - 0.40 * wet))
             snowed = wp.clamp(2.2 * light.snow - 0.4 + 0.12 * noise[i], 0.0, 1.0)
             rgb = mix(rgb, wp.vec3(0.72, 0.74, 0.78), snowed)
@@ -229,9 +244,13 @@ def ground_light(images: Images, ground: Ground, site: Site, light: Light, shot:
             albedo_b[i] = albedo_b[i] + (rgb[2] - albedo_b[i]) * part
             mirror[i] = side[i] * 0.45 * wet * (1.0 - snowed)
     for i in range(PACK):
-        place = place_of(ground, lanes_first, code[i], x[i], y[i], wide[i])
-        tone = site.tint * place.tone * (1.0 + 0.045 * noise[i])
-        rgb = wp.vec3(red[i] * (1.0 + 0.05 * site.warm), green[i], blue[i] * (1.0 - 0.06 * site.warm)) * tone
+        place = Place()
+        place.d = across_lane[i]
+        place.track = track[i]
+        place.rut = rut[i]
+        place.mixed = mixed[i]
+        bright = site.tint * tone[i] * (1.0 + 0.045 * noise[i])
+        rgb = wp.vec3(red[i] * (1.0 + 0.05 * site.warm), green[i], blue[i] * (1.0 - 0.06 * site.warm)) * bright
         part = 1.0 / wp.max(road[i], 1.0e-6)
         paved = lane_at(
             light, rgb, site.warm, noise[i], grain[i], place, gutter[i],

@@ -22,21 +22,28 @@ FIRST_COLOUR = wp.constant(100)  # materials from here on are the plain colours 
 
 
 @wp.func
-def environment(light: Light, toward: wp.vec3, road_rgb: wp.vec3):
+def environment(light: Light, toward: wp.vec3, road: wp.vec3):
     """What a glossy surface mirrors: sky, below it an uneven skyline, and the road from the horizon down."""
     ridge = 2.2 * toward[0] + toward[1]
     skyline = 0.05 + 0.18 * wp.abs(ridge - wp.floor(ridge) - 0.5)
     sky = mix(clear_sky(light, toward), light.cloud_rgb, light.cloud)
     far = light.ambient_rgb * 0.13 + light.sun_rgb * 0.03
     rgb = mix(far, sky, wp.clamp((toward[2] - skyline) * 14.0 + 0.5, 0.0, 1.0))
-    return mix(road_rgb, rgb, wp.clamp(toward[2] * 10.0 + 0.5, 0.0, 1.0))
+    return mix(road, rgb, wp.clamp(toward[2] * 10.0 + 0.5, 0.0, 1.0))
 
 
 @wp.func
-def seen_through(light: Light, sight: wp.vec3, flat: wp.vec3, metric: wp.vec3, local: wp.vec3, road_rgb: wp.vec3):
+def road_rgb(light: Light, lit: wp.float32):
+    """What the road sends back of the sky, and of the sun where that reaches it."""
+    sun = light.sun_rgb * (lit * 0.25 * wp.max(light.sun[2], 0.0))
+    return wp.cw_mul(light.ambient_rgb * 0.35 + sun, wp.vec3(0.20, 0.19, 0.16))
+
+
+@wp.func
+def seen_through(light: Light, sight: wp.vec3, flat: wp.vec3, metric: wp.vec3, local: wp.vec3, road: wp.vec3):
     """What one sees through a car's window: the dark of the cabin, seats, and a little of the world beyond."""
     far = mix(light.ambient_rgb * 0.16, light.horizon_rgb, wp.clamp(sight[2] * 6.0 + 0.45, 0.0, 1.0))
-    far = mix(road_rgb, far, wp.clamp(sight[2] * 10.0 + 0.7, 0.0, 1.0))
+    far = mix(road, far, wp.clamp(sight[2] * 10.0 + 0.7, 0.0, 1.0))
     share = float(0.035)
     if wp.abs(flat[1]) > 0.5:
         at = metric[0] * 1.1 - wp.floor(metric[0] * 1.1)
@@ -60,9 +67,9 @@ class Instance:
     tint: wp.int32
     detail: wp.int32  # that of Actors or Statics
     phase: wp.int32  # what the signal group `detail` shows (meaningless for others)
+    sun: wp.vec3  # in the body's axes
     facade: wp.int32  # painting of its walls
     foliage: wp.int32  # and of its leaves
-    sun: wp.vec3  # in the body's axes
 
 
 @wp.func
@@ -130,7 +137,7 @@ def instance_of(
 def coat_at(
     images: Images, meshes: Meshes, light: Light, inst: Instance, material: wp.int32, triangle: wp.int32,
     variant: wp.int32, local: wp.vec3, face: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3,
-    facing: wp.float32, lamp: wp.float32, texel_m: wp.float32, road_rgb: wp.vec3,
+    facing: wp.float32, lamp: wp.float32, texel_m: wp.float32, road: wp.vec3,
 ):  # fmt: skip
     """What a point's material does to light, with its shares of sun and sky: with patterns, dirt, snow and water."""
     metric = wp.cw_mul(local, inst.size)
@@ -142,7 +149,7 @@ def coat_at(
     coat.sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
     coat.sky_share = 0.5 + 0.5 * normal[2]
     if material == 1:
-        coat.emission = seen_through(light, sight, flat, metric, local, road_rgb)
+        coat.emission = seen_through(light, sight, flat, metric, local, road)
     elif material < FIRST_COLOUR and is_roadside(material):
         answer = roadside_look(
             images, light, inst.turn, inst.model, material, metric, local, inst.size, face, normal, sight, inst.tint,
@@ -179,17 +186,338 @@ def coat_at(
 
 
 @wp.func
-def mirrored_light(
-    light: Light, sun_rgb: wp.vec3, sight: wp.vec3, normal: wp.vec3, gloss: wp.float32, road_rgb: wp.vec3
-):
+def mirrored_light(light: Light, sun_rgb: wp.vec3, sight: wp.vec3, normal: wp.vec3, gloss: wp.float32, road: wp.vec3):
     """What a glossy surface mirrors, and the share of all light that this is (Schlick's law)."""
     graze = 1.0 - wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
     graze = graze * graze * graze * graze * graze
     fresnel = gloss + (1.0 - gloss) * (0.75 + 0.15 * light.wet) * graze
     toward = sight - normal * (2.0 * wp.dot(normal, sight))
     spark = to_the_128th(wp.max(wp.dot(toward, light.sun), 0.0))
-    rgb = environment(light, toward, road_rgb) + sun_rgb * (7.0 * spark)
+    rgb = environment(light, toward, road) + sun_rgb * (7.0 * spark)
     return wp.vec4(rgb[0], rgb[1], rgb[2], wp.where(gloss > 0.0, fresnel, 0.0))
+
+
+@wp.struct
+class Hit:
+    """Where a ray meets a triangle."""
+
+    local: wp.vec3  # in the instance's unit box
+    face: wp.vec3  # along the triangle's normal in the body's axes, of any length
+    normal: wp.vec3  # unit normal of the surface in the world
+
+
+@wp.func
+def hit_at(meshes: Meshes, inst: Instance, triangle: wp.int32, toward: wp.vec3):
+    hit = Hit()
+    aim = wp.cw_mul(toward * inst.turn, inst.inverse)
+    facet = meshes.facet[triangle]
+    upright = wp.vec3(facet[0, 0], facet[0, 1], facet[0, 2])
+    reach = (facet[0, 3] - wp.dot(upright, inst.eye)) / wp.min(wp.dot(upright, aim), -1.0e-6)
+    # Silhouettes may ask for a point just outside.
+    x = wp.clamp(inst.eye[0] + aim[0] * reach, -0.5, 0.5)
+    y = wp.clamp(inst.eye[1] + aim[1] * reach, -0.5, 0.5)
+    z = wp.clamp(inst.eye[2] + aim[2] * reach, 0.0, 1.0)
+    flat = wp.vec3(
+        facet[1, 0] + facet[1, 1] * x + facet[1, 2] * y + facet[1, 3] * z,
+        facet[2, 0] + facet[2, 1] * x + facet[2, 2] * y + facet[2, 3] * z,
+        facet[3, 0] + facet[3, 1] * x + facet[3, 2] * y + facet[3, 3] * z,
+    )
+    hit.local = wp.vec3(x, y, z)
+    hit.face = wp.cw_mul(upright, inst.inverse)
+    hit.normal = inst.turn * wp.normalize(wp.cw_mul(flat, inst.inverse))
+    return hit
+
+
+@wp.func
+def lamps_at(shot: Shot, inst: Instance, depth: float, rise: float, lamp: wp.float32, pool: wp.float32):
+    """Light of the ego's lamps and of street lamps: upright things are lit aslant, those above lanterns hardly."""
+    return lamp + pool * wp.clamp(1.1 - 0.12 * (shot.eye[2] + depth * rise - inst.base_z), 0.05, 0.5)
+
+
+@wp.struct
+class Hits:
+    """Where a pack's rays meet walls or leaves, and what of these looks depend on."""
+
+    x: Floats  # in the instance's unit box
+    y: Floats
+    z: Floats
+    face_x: Floats  # along the triangle's normal in the body's axes, of any length
+    face_y: Floats
+    face_z: Floats
+    normal_x: Floats  # unit normal of the surface in the world
+    normal_y: Floats
+    normal_z: Floats
+    height: Floats  # above the body's base, in metres
+    lamp: Floats
+    size_x: Floats  # of the instance, in metres
+    size_y: Floats
+    seen_x: Floats  # sight and the sun along the body's x and y axes
+    seen_y: Floats
+    sun_x: Floats
+    sun_y: Floats
+    tint: Ints
+    picture: Ints  # painting of walls, or of leaves
+    rank: Ints  # material of walls; 1 for leaves that stay in winter
+
+
+@wp.func
+def hits_of(
+    images: Images, meshes: Meshes, actors: Actors, statics: Statics, light: Light, shot: Shot,
+    appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), points: Points, name: Ints,
+    kind: wp.int32,
+):  # fmt: skip
+    """What the last point's instance is, the next one's is most often too: it is looked up once."""
+    hits = Hits()
+    ray_x = points.x
+    ray_y = points.y
+    ray_z = points.z
+    length = points.length
+    depth = points.depth
+    lamp = points.lamp
+    pool = points.pool
+    held = int(-1)
+    inst = Instance()
+    for i in range(PACK):
+        item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
+        if item != held:
+            held = item
+            inst = instance_of(images, meshes, actors, statics, light, shot, appearance_id, signal_phase, item)
+        triangle = inst.first + (name[i] & TRIANGLE_MASK)
+        toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
+        hit = hit_at(meshes, inst, triangle, toward)
+        hits.x[i] = hit.local[0]
+        hits.y[i] = hit.local[1]
+        hits.z[i] = hit.local[2]
+        hits.face_x[i] = hit.face[0]
+        hits.face_y[i] = hit.face[1]
+        hits.face_z[i] = hit.face[2]
+        hits.normal_x[i] = hit.normal[0]
+        hits.normal_y[i] = hit.normal[1]
+        hits.normal_z[i] = hit.normal[2]
+        hits.height[i] = hit.local[2] * inst.size[2]
+        hits.lamp[i] = lamps_at(shot, inst, depth[i], ray_z[i], lamp[i], pool[i])
+        hits.size_x[i] = inst.size[0]
+        hits.size_y[i] = inst.size[1]
+        hits.tint[i] = inst.tint
+        if kind == WALL:
+            sight = (toward * inst.turn) * (1.0 / length[i])
+            hits.seen_x[i] = sight[0]
+            hits.seen_y[i] = sight[1]
+            hits.sun_x[i] = inst.sun[0]
+            hits.sun_y[i] = inst.sun[1]
+            hits.picture[i] = inst.facade
+            hits.rank[i] = meshes.material[triangle]
+        else:
+            hits.picture[i] = inst.foliage
+            hits.rank[i] = wp.where(inst.model == CONIFER or inst.model == PINE, 1, 0)
+    return hits
+
+
+@wp.struct
+class Looks:
+    """How a pack of surfaces answers light."""
+
+    albedo: Colours
+    own: Colours  # light that they send out
+    gloss: Floats
+    retro: Floats
+    sun: Floats  # shares of sun and sky that reach them
+    sky: Floats
+    lamp: Floats  # light of the ego's lamps and of street lamps
+    height: Floats  # above the body's base, in metres
+    normal_x: Floats
+    normal_y: Floats
+    normal_z: Floats
+
+
+@wp.func
+def coats_of(
+    images: Images, meshes: Meshes, actors: Actors, statics: Statics, light: Light, shot: Shot,
+    appearance_id: wp.array2d(dtype=wp.int32), signal_phase: wp.array2d(dtype=wp.int32), points: Points, name: Ints,
+    shade_m: Floats,
+):  # fmt: skip
+    """Everything but walls and leaves, point by point, for its materials differ."""
+    looks = Looks()
+    ray_x = points.x
+    ray_y = points.y
+    ray_z = points.z
+    length = points.length
+    depth = points.depth
+    lamp = points.lamp
+    pool = points.pool
+    held = int(-1)
+    inst = Instance()
+    for i in range(PACK):
+        item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
+        if item != held:
+            held = item
+            inst = instance_of(images, meshes, actors, statics, light, shot, appearance_id, signal_phase, item)
+        triangle = inst.first + (name[i] & TRIANGLE_MASK)
+        toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
+        sight = toward * (1.0 / length[i])
+        hit = hit_at(meshes, inst, triangle, toward)
+        lamps = lamps_at(shot, inst, depth[i], ray_z[i], lamp[i], pool[i])
+        height = hit.local[2] * inst.size[2]
+        coat = coat_at(
+            images, meshes, light, inst, meshes.material[triangle], triangle, shot.variant, hit.local, hit.face,
+            hit.normal * inst.turn, hit.normal, sight, wp.clamp(-wp.dot(hit.normal, sight), 0.0, 1.0), lamps,
+            depth[i] * shot.pixel, road_rgb(light, sunlit(height, shade_m[i])),
+        )  # fmt: skip
+        looks.lamp[i] = lamps
+        looks.height[i] = height
+        looks.normal_x[i] = hit.normal[0]
+        looks.normal_y[i] = hit.normal[1]
+        looks.normal_z[i] = hit.normal[2]
+        looks.albedo.red[i] = coat.albedo[0]
+        looks.albedo.green[i] = coat.albedo[1]
+        looks.albedo.blue[i] = coat.albedo[2]
+        looks.own.red[i] = coat.emission[0]
+        looks.own.green[i] = coat.emission[1]
+        looks.own.blue[i] = coat.emission[2]
+        looks.gloss[i] = coat.gloss
+        looks.retro[i] = coat.retro
+        looks.sun[i] = coat.sun_share
+        looks.sky[i] = coat.sky_share
+    return looks
+
+
+@wp.func
+def walls_of(images: Images, light: Light, shot: Shot, points: Points, hits: Hits):
+    looks = Looks()
+    ray_z = points.z
+    length = points.length
+    depth = points.depth
+    x = hits.x
+    y = hits.y
+    face_x = hits.face_x
+    face_y = hits.face_y
+    normal_x = hits.normal_x
+    normal_y = hits.normal_y
+    normal_z = hits.normal_z
+    height = hits.height
+    size_x = hits.size_x
+    size_y = hits.size_y
+    seen_x = hits.seen_x
+    seen_y = hits.seen_y
+    sun_x = hits.sun_x
+    sun_y = hits.sun_y
+    tint = hits.tint
+    picture = hits.picture
+    material = hits.rank
+    for i in range(PACK):
+        on_x = wp.abs(face_y[i]) > wp.abs(face_x[i])
+        out_x = sun_x[i] * wp.sign(face_x[i])
+        out_y = sun_y[i] * wp.sign(face_y[i])
+        look = wall_look(
+            images, light, material[i], picture[i], wp.where(on_x, x[i] * size_x[i], y[i] * size_y[i]),
+            wp.where(on_x, size_x[i], size_y[i]), height[i],
+            wp.vec2(wp.where(on_x, seen_x[i], seen_y[i]), wp.abs(wp.where(on_x, seen_y[i], seen_x[i]))),
+            wp.vec2(wp.where(on_x, sun_x[i], sun_y[i]), wp.where(on_x, out_y, out_x)), ray_z[i] / length[i],
+            normal_z[i], wp.max(wp.dot(wp.vec3(normal_x[i], normal_y[i], normal_z[i]), light.sun), 0.0), tint[i],
+            depth[i] * shot.pixel,
+        )  # fmt: skip
+        looks.albedo.red[i] = look.albedo[0]
+        looks.albedo.green[i] = look.albedo[1]
+        looks.albedo.blue[i] = look.albedo[2]
+        looks.own.red[i] = look.emission[0]
+        looks.own.green[i] = look.emission[1]
+        looks.own.blue[i] = look.emission[2]
+        looks.gloss[i] = look.gloss
+        looks.retro[i] = 1.0
+        looks.sun[i] = look.sun_share
+        looks.sky[i] = look.sky_share
+    return looks
+
+
+@wp.func
+def leaves_of(images: Images, light: Light, shot: Shot, points: Points, hits: Hits):
+    looks = Looks()
+    depth = points.depth
+    x = hits.x
+    y = hits.y
+    z = hits.z
+    face_x = hits.face_x
+    face_y = hits.face_y
+    face_z = hits.face_z
+    normal_x = hits.normal_x
+    normal_y = hits.normal_y
+    normal_z = hits.normal_z
+    height = hits.height
+    size_x = hits.size_x
+    size_y = hits.size_y
+    tint = hits.tint
+    picture = hits.picture
+    rank = hits.rank
+    for i in range(PACK):
+        # Seen along the axis that the face turns to most; the offsets keep neighbouring crowns apart.
+        on_x = wp.abs(face_y[i]) > wp.abs(face_x[i])
+        level = wp.abs(face_z[i]) > wp.max(wp.abs(face_x[i]), wp.abs(face_y[i]))
+        across = wp.where(level or on_x, x[i] * size_x[i], y[i] * size_y[i] + 0.9)
+        leaf = leaf_look(
+            images, light, rank[i] == 1, picture[i], (across + 0.37 * float(tint[i] & 7)) / FOLIAGE_M,
+            wp.where(level, y[i] * size_y[i], -height[i]) / FOLIAGE_M, z[i], height[i], normal_z[i],
+            wp.dot(wp.vec3(normal_x[i], normal_y[i], normal_z[i]), light.sun), tint[i], depth[i] * shot.pixel,
+        )  # fmt: skip
+        looks.albedo.red[i] = leaf.albedo[0]
+        looks.albedo.green[i] = leaf.albedo[1]
+        looks.albedo.blue[i] = leaf.albedo[2]
+        looks.own.red[i] = leaf.emission[0]
+        looks.own.green[i] = leaf.emission[1]
+        looks.own.blue[i] = leaf.emission[2]
+        looks.retro[i] = 1.0
+        looks.sun[i] = leaf.sun_share
+        looks.sky[i] = leaf.sky_share
+    return looks
+
+
+@wp.func
+def lit_up(light: Light, points: Points, looks: Looks, shade_m: Floats):
+    """The light that surfaces send to the eye; houses shade what they belong to up to `shade_m`."""
+    ray_x = points.x
+    ray_y = points.y
+    ray_z = points.z
+    length = points.length
+    normal_x = looks.normal_x
+    normal_y = looks.normal_y
+    normal_z = looks.normal_z
+    height = looks.height
+    lamp = looks.lamp
+    red = looks.albedo.red
+    green = looks.albedo.green
+    blue = looks.albedo.blue
+    own_red = looks.own.red
+    own_green = looks.own.green
+    own_blue = looks.own.blue
+    gloss = looks.gloss
+    retro = looks.retro
+    sun = looks.sun
+    sky = looks.sky
+    lit = Floats()
+    glossy = int(0)
+    for i in range(PACK):
+        lit[i] = sunlit(height[i], shade_m[i])
+        normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
+        facing = wp.clamp(-wp.dot(normal, wp.vec3(ray_x[i], ray_y[i], ray_z[i])) / length[i], 0.0, 1.0)
+        incoming = light.sun_rgb * (lit[i] * sun[i]) + light.ambient_rgb * sky[i]
+        incoming += road_rgb(light, lit[i]) * (0.5 - 0.5 * normal[2])
+        incoming += wp.vec3(1.0, 0.95, 0.85) * (lamp[i] * facing * retro[i])
+        red[i] = red[i] * incoming[0] + own_red[i]
+        green[i] = green[i] * incoming[1] + own_green[i]
+        blue[i] = blue[i] * incoming[2] + own_blue[i]
+        glossy = glossy | wp.where(gloss[i] > 0.0, 1, 0)
+    if glossy != 0:
+        for i in range(PACK):
+            normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
+            sight = wp.vec3(ray_x[i], ray_y[i], ray_z[i]) * (1.0 / length[i])
+            mirror = mirrored_light(light, light.sun_rgb * lit[i], sight, normal, gloss[i], road_rgb(light, lit[i]))
+            red[i] = red[i] + (mirror[0] - red[i]) * mirror[3]
+            green[i] = green[i] + (mirror[1] - green[i]) * mirror[3]
+            blue[i] = blue[i] + (mirror[2] - blue[i]) * mirror[3]
+    out = Colours()
+    out.red = red
+    out.green = green
+    out.blue = blue
+    return out
 
 
 @wp.func
@@ -200,166 +528,20 @@ def mesh_light(
 ):  # fmt: skip
     """Light from meshes at a pack of points of one kind; `name` is each one's triangle, as in the visibility buffer,
     `shade_m` how far up houses shade what it belongs to."""
-    ray_x = points.x
-    ray_y = points.y
-    ray_z = points.z
-    length = points.length
-    depth = points.depth
-    lamps = points.lamp
-    pool = points.pool
-    # What the road sends back of the sky, and of the sun where that reaches it.
-    road_sky_rgb = wp.cw_mul(light.ambient_rgb * 0.35, wp.vec3(0.20, 0.19, 0.16))
-    road_sun_rgb = wp.cw_mul(light.sun_rgb * (0.25 * wp.max(light.sun[2], 0.0)), wp.vec3(0.20, 0.19, 0.16))
-    albedo_r = Floats()
-    albedo_g = Floats()
-    albedo_b = Floats()
-    own_r = Floats()
-    own_g = Floats()
-    own_b = Floats()
-    gloss = Floats()
-    lit = Floats()
-    sun = Floats()
-    sky = Floats()
-    retro = Floats()
-    normal_x = Floats()
-    normal_y = Floats()
-    normal_z = Floats()
-    along = Floats()
-    length_m = Floats()
-    height = Floats()
-    side_x = Floats()
-    side_y = Floats()
-    sun_x = Floats()
-    sun_y = Floats()
-    tint = Ints()
-    rank = Ints()
-    picture = Ints()
-    # Materials differ from point to point; what the last point's instance is, the next one's is most often too.
-    held = int(-1)
-    inst = Instance()
-    for i in range(PACK):
-        item = int(wp.uint32(name[i]) >> wp.uint32(ITEM_SHIFT))
-        if item != held:
-            held = item
-            inst = instance_of(images, meshes, actors, statics, light, shot, appearance_id, signal_phase, item)
-        triangle = inst.first + (name[i] & TRIANGLE_MASK)
-        material = meshes.material[triangle]
-        toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
-        sight = toward * (1.0 / length[i])
-        # Where the ray meets the triangle's plane, in the unit box; silhouettes may ask for a point just outside.
-        aim = wp.cw_mul(toward * inst.turn, inst.inverse)
-        plane = meshes.plane[triangle]
-        upright = wp.vec3(plane[0], plane[1], plane[2])
-        reach = (plane[3] - wp.dot(upright, inst.eye)) / wp.min(wp.dot(upright, aim), -1.0e-6)
-        local = inst.eye + aim * reach
-        local = wp.vec3(wp.clamp(local[0], -0.5, 0.5), wp.clamp(local[1], -0.5, 0.5), wp.clamp(local[2], 0.0, 1.0))
-        flat = wp.normalize(wp.cw_mul(meshes.base[triangle] + meshes.bend[triangle] * local, inst.inverse))
-        # Pictures lie along the face itself, not along the round shape that its light follows.
-        face = wp.cw_mul(upright, inst.inverse)
-        normal = inst.turn * flat
-        facing = wp.clamp(-wp.dot(normal, sight), 0.0, 1.0)
-        # What stands upright is lit aslant, and what is above the lanterns hardly at all.
-        lamps[i] = lamps[i] + pool[i] * wp.clamp(
-            1.1 - 0.12 * (shot.eye[2] + depth[i] * toward[2] - inst.base_z), 0.05, 0.5
+    looks = Looks()
+    if kind == MESH:
+        looks = coats_of(
+            images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, name, shade_m
         )
-        lit[i] = sunlit(local[2] * inst.size[2], shade_m[i])
-        normal_x[i] = normal[0]
-        normal_y[i] = normal[1]
-        normal_z[i] = normal[2]
-        if kind == MESH:
-            coat = coat_at(
-                images, meshes, light, inst, material, triangle, shot.variant, local, face, flat, normal, sight,
-                facing, lamps[i], depth[i] * shot.pixel, road_sky_rgb + road_sun_rgb * lit[i],
-            )  # fmt: skip
-            albedo_r[i] = coat.albedo[0]
-            albedo_g[i] = coat.albedo[1]
-            albedo_b[i] = coat.albedo[2]
-            own_r[i] = coat.emission[0]
-            own_g[i] = coat.emission[1]
-            own_b[i] = coat.emission[2]
-            gloss[i] = coat.gloss
-            retro[i] = coat.retro
-            sun[i] = coat.sun_share
-            sky[i] = coat.sky_share
+    else:
+        hits = hits_of(images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, name, kind)
+        if kind == WALL:
+            looks = walls_of(images, light, shot, points, hits)
         else:
-            tint[i] = inst.tint
-            height[i] = local[2] * inst.size[2]
-            sun[i] = wp.dot(normal, light.sun)
-            on_x = wp.abs(face[1]) > wp.abs(face[0])
-            if kind == WALL:
-                seen = sight * inst.turn
-                along[i] = wp.where(on_x, local[0] * inst.size[0], local[1] * inst.size[1])
-                length_m[i] = wp.where(on_x, inst.size[0], inst.size[1])
-                side_x[i] = wp.where(on_x, seen[0], seen[1])
-                side_y[i] = wp.abs(wp.where(on_x, seen[1], seen[0]))
-                sun_x[i] = wp.where(on_x, inst.sun[0], inst.sun[1])
-                sun_y[i] = wp.where(on_x, inst.sun[1] * wp.sign(face[1]), inst.sun[0] * wp.sign(face[0]))
-                rank[i] = material
-                picture[i] = inst.facade
-            else:
-                # Seen along the axis that the face turns to most; the offsets keep neighbouring crowns apart.
-                level = wp.abs(face[2]) > wp.max(wp.abs(face[0]), wp.abs(face[1]))
-                across = wp.where(level or on_x, local[0] * inst.size[0], local[1] * inst.size[1] + 0.9)
-                side_x[i] = (across + 0.37 * float(inst.tint & 7)) / FOLIAGE_M
-                side_y[i] = wp.where(level, local[1] * inst.size[1], -height[i]) / FOLIAGE_M
-                along[i] = local[2]
-                rank[i] = wp.where(inst.model == CONIFER or inst.model == PINE, 1, 0)
-                picture[i] = inst.foliage
-    if kind == WALL:
-        for i in range(PACK):
-            look = wall_look(
-                images, light, rank[i], picture[i], along[i], length_m[i], height[i], wp.vec2(side_x[i], side_y[i]),
-                wp.vec2(sun_x[i], sun_y[i]), ray_z[i] / length[i], normal_z[i], wp.max(sun[i], 0.0), tint[i],
-                depth[i] * shot.pixel,
-            )  # fmt: skip
-            albedo_r[i] = look.albedo[0]
-            albedo_g[i] = look.albedo[1]
-            albedo_b[i] = look.albedo[2]
-            own_r[i] = look.emission[0]
-            own_g[i] = look.emission[1]
-            own_b[i] = look.emission[2]
-            gloss[i] = look.gloss
-            retro[i] = 1.0
-            sun[i] = look.sun_share
-            sky[i] = look.sky_share
-    elif kind == LEAF:
-        for i in range(PACK):
-            leaf = leaf_look(
-                images, light, rank[i] == 1, picture[i], side_x[i], side_y[i], along[i], height[i], normal_z[i],
-                sun[i], tint[i], depth[i] * shot.pixel,
-            )  # fmt: skip
-            albedo_r[i] = leaf.albedo[0]
-            albedo_g[i] = leaf.albedo[1]
-            albedo_b[i] = leaf.albedo[2]
-            own_r[i] = leaf.emission[0]
-            own_g[i] = leaf.emission[1]
-            own_b[i] = leaf.emission[2]
-            retro[i] = 1.0
-            sun[i] = leaf.sun_share
-            sky[i] = leaf.sky_share
-    glossy = int(0)
-    for i in range(PACK):
-        normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
-        toward = wp.vec3(ray_x[i], ray_y[i], ray_z[i])
-        facing = wp.clamp(-wp.dot(normal, toward) / length[i], 0.0, 1.0)
-        road_rgb = road_sky_rgb + road_sun_rgb * lit[i]
-        incoming = light.sun_rgb * (lit[i] * sun[i]) + light.ambient_rgb * sky[i] + road_rgb * (0.5 - 0.5 * normal[2])
-        incoming += wp.vec3(1.0, 0.95, 0.85) * (lamps[i] * facing * retro[i])
-        albedo_r[i] = albedo_r[i] * incoming[0] + own_r[i]
-        albedo_g[i] = albedo_g[i] * incoming[1] + own_g[i]
-        albedo_b[i] = albedo_b[i] * incoming[2] + own_b[i]
-        glossy = glossy | wp.where(gloss[i] > 0.0, 1, 0)
-    if glossy != 0:
-        for i in range(PACK):
-            normal = wp.vec3(normal_x[i], normal_y[i], normal_z[i])
-            sight = wp.vec3(ray_x[i], ray_y[i], ray_z[i]) * (1.0 / length[i])
-            road_rgb = road_sky_rgb + road_sun_rgb * lit[i]
-            mirror = mirrored_light(light, light.sun_rgb * lit[i], sight, normal, gloss[i], road_rgb)
-            albedo_r[i] = albedo_r[i] + (mirror[0] - albedo_r[i]) * mirror[3]
-            albedo_g[i] = albedo_g[i] + (mirror[1] - albedo_g[i]) * mirror[3]
-            albedo_b[i] = albedo_b[i] + (mirror[2] - albedo_b[i]) * mirror[3]
-    out = Colours()
-    out.red = albedo_r
-    out.green = albedo_g
-    out.blue = albedo_b
-    return out
+            looks = leaves_of(images, light, shot, points, hits)
+        looks.lamp = hits.lamp
+        looks.height = hits.height
+        looks.normal_x = hits.normal_x
+        looks.normal_y = hits.normal_y
+        looks.normal_z = hits.normal_z
+    return lit_up(light, points, looks, shade_m)

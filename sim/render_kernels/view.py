@@ -38,8 +38,7 @@ class Meshes:
     semantic: wp.array(dtype=wp.int32)
     # Per triangle, in the unit box: its plane, the direction of its surface `base + bend p`, its pattern's anchor
     plane: wp.array(dtype=wp.vec4)
-    base: wp.array(dtype=wp.vec3)
-    bend: wp.array(dtype=wp.mat33)
+    facet: wp.array(dtype=wp.mat44)  # the plane again, then `base` and `bend`: all that shading takes, in one place
     anchor: wp.array(dtype=wp.vec3)
     look: wp.array(dtype=wp.vec4)  # per material: colour, gloss
     glyph: wp.array(dtype=wp.int32)  # letters and digits, 3 x 5

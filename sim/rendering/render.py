@@ -394,7 +394,8 @@ class Renderer:
         result.first, result.count = self._constant(library.first), self._constant(library.count)
         result.semantic = self._constant(library.semantic)
         result.plane = self._constant(library.plane, wp.vec4)
-        result.base, result.bend = self._constant(library.base, wp.vec3), self._constant(library.bend, wp.mat33)
+        plane, base, bend = (torch.as_tensor(x) for x in (library.plane, library.base, library.bend))
+        result.facet = self._constant(torch.cat([plane[:, None], torch.cat([base[..., None], bend], 2)], 1), wp.mat44)
         result.anchor = self._constant(library.anchor, wp.vec3)
         result.look, result.glyph = self._constant(library.look, wp.vec4), self._constant(library.glyph)
         return result
