@@ -46,7 +46,7 @@ RANGE_M = 250.0  # things that stand still are drawn up to here
 SHADOW_RANGE_M = 90.0
 BLINK_HZ = 1.5  # indicators
 _NO_KEY = 0x7FFFFFFFFFFFFFFF
-_BAND_CPU = 8  # rows that one thread shades, so that few packs of points stay incomplete
+_BAND_CPU = 1 << 16  # rows that one thread shades: all, so that few packs of points stay incomplete
 _KERNELS = (shade, raster, view, labels_2d, metering)  # modules of kernels that every image needs, the longest first
 _LANES_CUDA = 32  # threads that share one instance's triangles
 
