@@ -2,9 +2,9 @@
 
 import warp as wp
 
-from sim.render_kernels.labels import ACTORS_END
 from sim.render_kernels.terrain import ON_KERB, Ground, kerb_normal, normal_at, step_at
 from sim.render_kernels.view import (
+    ACTORS_END,
     DEPTH_ONE,
     ITEM_SHIFT,
     NEAR_M,

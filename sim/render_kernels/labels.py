@@ -5,9 +5,9 @@ import warp as wp
 from sim.render_kernels.packs import PACK, Floats, Ints
 from sim.render_kernels.terrain import ON_LAND, ON_ROAD, Ground, plot_of, step_on
 from sim.render_kernels.view import (
+    ACTORS_END,
     DEPTH_ONE,
     ITEM_SHIFT,
-    STATIC_FLAG,
     TERRAIN_NAME,
     TRIANGLE_MASK,
     Actors,
@@ -27,7 +27,6 @@ RIDER = wp.constant(25)
 BICYCLE = wp.constant(4)  # ActorKind; a motorcycle's follows
 FIRST_OF_RIDER = wp.constant(21)  # Material.RIDER_SKIN to RIDER_SHOE
 LAST_OF_RIDER = wp.constant(25)
-ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
 
 
 @wp.func

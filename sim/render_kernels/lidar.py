@@ -12,7 +12,6 @@ import warp as wp
 
 from sim.kernels.rng import GOLDEN, between, mix, random_key, uniform
 from sim.render_kernels.appearance import exp_of, hashed
-from sim.render_kernels.labels import ACTORS_END
 from sim.render_kernels.paving import DECAL_FLAG, decals_at
 from sim.render_kernels.spin import NO_KEY, Beams, Place, share_of
 from sim.render_kernels.terrain import (
@@ -27,7 +26,7 @@ from sim.render_kernels.terrain import (
     plot_of,
     step_at,
 )
-from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TRIANGLE_MASK, Actors, Meshes, Statics, turned
+from sim.render_kernels.view import ACTORS_END, DEPTH_ONE, ITEM_SHIFT, TRIANGLE_MASK, Actors, Meshes, Statics, turned
 
 wp.set_module_options({"enable_backward": False})
 

@@ -19,9 +19,10 @@ from sim.render_kernels.appearance import (
 )
 from sim.render_kernels.ground_light import ground_light
 from sim.render_kernels.house_shade import way_of
+from sim.render_kernels.instances import first_triangle, kind_of, shade_of
 from sim.render_kernels.packs import GROUND, KINDS, PACK, SKY, Colours, Floats, Ints, Points, Shot
 from sim.render_kernels.paving import site_of
-from sim.render_kernels.surface import first_triangle, kind_of, mesh_light, shade_of
+from sim.render_kernels.surface import mesh_light
 from sim.render_kernels.terrain import Ground, lamplight_at
 from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TERRAIN_NAME, TRIANGLE_MASK, Actors, Meshes, Statics, Views
 

@@ -15,6 +15,7 @@ EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 SKYLINE_M = wp.constant(1900.0)  # depths end at 2000 m
 STATIC_FLAG = wp.constant(wp.int64(1 << 31))
 ITEM_SHIFT = wp.constant(wp.int64(12))
+ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names from here on stand still
 TRIANGLE_MASK = wp.constant((1 << 12) - 1)
 TERRAIN_NAME = wp.constant(wp.uint32(0xFFFFFFFE))  # ground of maps that are not flat; of flat ones it is EMPTY's
 FINE_PX = wp.constant(56.0)  # models whose longest side looks larger than this are drawn in full detail
