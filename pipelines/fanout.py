@@ -144,7 +144,6 @@ class _Queue:
         self._waiting: dict[Hashable, deque[int]] = {}
         for task, group in enumerate(groups):
             self._waiting.setdefault(group, deque()).append(task)
-        self._group_of = list(groups)
         self._last: dict[int, Hashable] = {}  # worker -> the group of its last task
 
     def __bool__(self) -> bool:

@@ -6,6 +6,7 @@ folder (XDG_CACHE_HOME or ~/.cache), where meshes lie too; files longest unused 
 removed at any time.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
@@ -50,7 +52,7 @@ def cache_folder() -> Path:
 @cache
 def source_digest(source: Path = SOURCE) -> str:
     """A digest of every file of the source, weights included, and of the versions of what computes with it."""
-    found = hashlib.sha256(f"{sys.version} {np.__version__} {torch.__version__}".encode())
+    found = hashlib.sha256(f"{sys.version} {np.__version__} {torch.__version__} {cv2.__version__}".encode())
     for path in sorted(source.rglob("*")):
         if path.suffix in (".py", ".safetensors", ".yaml") and "__pycache__" not in path.parts:
             found.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes())
@@ -66,7 +68,8 @@ def _read(kind: type[Kept], path: Path) -> Kept:
     with safe_open(path, framework="pt") as file:
         values |= {name: file.get_tensor(name) for name in list(file.keys())}
         values |= {name: float(number) for name, number in (file.metadata() or {}).items()}
-    os.utime(path)  # in use: not among the first to go
+    with contextlib.suppress(OSError):  # somebody else's file, or a disk that is only read
+        os.utime(path)  # in use: not among the first to go
     return kind(**{f.name: values[f.name] for f in fields(kind)})  # type: ignore[arg-type]
 
 
