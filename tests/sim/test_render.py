@@ -286,7 +286,7 @@ def test_weathers_differ_and_any_draws_all_of_them():
     world, state = make_world([crowd()])
     mean = {n: float(shoot(world, state, scenery=SCENERY, weather=n)[0].rgb.float().mean()) for n in NAMES}
     assert len({round(value, 2) for value in mean.values()}) > 8
-    assert max(mean["night"], mean["night_rain"]) < 0.8 * min(mean[n] for n in NAMES if "night" not in n)
+    assert max(mean["night"], mean["night_rain"]) < 0.75 * min(mean[n] for n in NAMES if "night" not in n)
     drawn = weather_by_name("any", 200, torch.arange(200))
     named = torch.cat([weather_by_name(name, 1, torch.zeros(1, dtype=torch.int64)).lamps for name in NAMES])
     assert drawn.lamps.min() == named.min() == 0.0 and drawn.lamps.max() == 1.0
