@@ -47,6 +47,8 @@ class SimConfig(Section):
     cyclists: int = Field(default=0, ge=0, le=128, description="how many of the vehicles are bicycles")
     motorcycles: int = Field(default=0, ge=0, le=128, description="how many of the vehicles are motorcycles")
     parked: int = Field(default=0, ge=0, le=128, description="how many of the vehicles stand in parking spaces")
+    trucks: float = Field(default=0.08, ge=0.0, le=0.5, description="share of the other vehicles that are trucks")
+    buses: float = Field(default=0.03, ge=0.0, le=0.5, description="share of them that are buses")
     dt_s: float = Field(default=0.1, gt=0.0, le=0.5)
     seconds: float = Field(default=20.0, gt=0.0, le=3600.0, description="length of an episode")
     route_m: float = Field(default=250.0, ge=20.0, le=20000.0, description="length of the ego's route")

@@ -44,10 +44,9 @@ def render_scenes(experiment: Experiment, folder: Path, report: Report, batches:
     batches = plan_batches(experiment) if batches is None else batches
     tasks = {f"{index:06d}": (batch, f"{index:06d}", str(folder)) for index, batch in enumerate(batches)}
     total = sum(len(batch.scenes) for batch in batches) * experiment.render.frames
-    per_batch = experiment.render.batch * experiment.render.frames
 
     def done(count: int) -> None:
-        report(min(count * per_batch, total), total)
+        report(total * count // len(tasks), total)  # batches are about even
         log_memory(folder, "driver")
 
     parts = fan_out_to_files(render_batch, tasks, folder / PARTS, experiment.workers, done, _maps_of)

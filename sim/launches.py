@@ -100,6 +100,8 @@ class _Block:
             "first_parked": config.actors - config.pedestrians - config.parked,
             "cyclists": config.cyclists,
             "motorcycles": config.motorcycles,
+            "trucks": config.trucks,
+            "buses": config.buses,
             "threads": self._threads,
             "wanted_m": config.route_m,
             "step_m": ROUTE_STEP_M,

@@ -170,6 +170,8 @@ def draw_character(
     first_parked: int,
     cyclists: int,
     motorcycles: int,
+    trucks: float,
+    buses: float,
     wants_control: wp.array(dtype=wp.bool),
     # Out
     controlled_out: wp.array2d(dtype=wp.bool),
@@ -224,12 +226,12 @@ def draw_character(
         size = wp.vec3(2.1, 0.8, 1.6)
         wheelbase = 1.42
         accel = between(temper, 0, 2.4, 3.5)
-    elif i > 0 and u > 0.87:
+    elif i > 0 and u > 1.0 - buses:
         kind = BUS
         size = wp.vec3(11.0, 2.5, 3.1)
         wheelbase = 5.8
         accel = between(temper, 0, 0.9, 1.2)
-    elif i > 0 and u > 0.75:
+    elif i > 0 and u > 1.0 - buses - trucks:
         kind = TRUCK
         size = wp.vec3(8.0, 2.5, 3.2)
         wheelbase = 4.5

@@ -193,7 +193,7 @@ def test_who_turns_at_a_junction_indicates_before_and_in_it(town: LaneGraph) -> 
         turned += int(bends.sum())
         kept += int((state.yaw_rate_radps.sign() == state.indicator)[bends].sum())
         used += state.indicator.abs()
-    assert turned > 100 and kept > 0.9 * turned and (used < 450.0).all()
+    assert turned > 100 and kept > 0.9 * turned and (used < 500.0).all()  # nobody forgets it on
 
 
 def test_vehicles_that_leave_an_open_map_come_back() -> None:
