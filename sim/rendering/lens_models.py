@@ -11,21 +11,35 @@ import numpy as np
 from sim.types import CameraModel, Lens
 
 FARTHEST_RAD = math.radians(110.0)  # from the axis, that a fisheye may see
+_WIDEST = 3.0  # tangent of the same of other lenses
 
 
 def project(lens: Lens, ray: np.ndarray, focal_px: float, center_px: np.ndarray) -> np.ndarray:
     """Pixels (..., 2) of camera-frame directions (..., 3)."""
     ray = np.asarray(ray, dtype=np.float64)
-    k = np.zeros(5)
-    k[: len(lens.k)] = lens.k
     if lens.model == "fisheye":
         aside = np.hypot(ray[..., 0], ray[..., 1])
-        theta = np.arctan2(aside, ray[..., 2])
-        bent = theta * (1.0 + sum(k[i] * theta ** (2 * i + 2) for i in range(4)))
+        bent = _bent(lens, np.arctan2(aside, ray[..., 2]))
         xy = ray[..., :2] * (bent / np.maximum(aside, 1e-12))[..., None]
     else:
-        xy = _brown_conrady(ray[..., :2] / ray[..., 2:], k)
+        xy = _brown_conrady(ray[..., :2] / ray[..., 2:], _coefficients(lens))
     return xy * focal_px + center_px
+
+
+def _coefficients(lens: Lens) -> np.ndarray:
+    """All five, 0 where a lens has fewer."""
+    k = np.zeros(5)
+    k[: len(lens.k)] = lens.k
+    return k
+
+
+def _bent(lens: Lens, far: np.ndarray) -> np.ndarray:
+    """How far from its principal point, in focal lengths, a lens shows what is so far off its axis: an angle (fisheye),
+    or a radius in focal lengths, of which this is the radial part."""
+    k = _coefficients(lens)
+    if lens.model == "fisheye":
+        return far * (1.0 + sum(k[i] * far ** (2 * i + 2) for i in range(4)))
+    return far * (1.0 + far * far * (k[0] + far * far * (k[1] + far * far * k[4])))
 
 
 def _brown_conrady(xy: np.ndarray, k: np.ndarray) -> np.ndarray:
@@ -44,18 +58,15 @@ def _brown_conrady(xy: np.ndarray, k: np.ndarray) -> np.ndarray:
 def directions(lens: Lens, pixel: np.ndarray, focal_px: float, center_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Unit directions (..., 3) that pixels (..., 2) see, and whether the lens shows anything there (...)."""
     xy = (np.asarray(pixel, dtype=np.float64) - center_px) / focal_px
-    k = np.zeros(5)
-    k[: len(lens.k)] = lens.k
     if lens.model == "fisheye":
         bent = np.hypot(xy[..., 0], xy[..., 1])
-        theta = _solved(lambda t: t * (1.0 + sum(k[i] * t ** (2 * i + 2) for i in range(4))), bent, FARTHEST_RAD)
+        theta = _solved(lambda t: _bent(lens, t), bent, FARTHEST_RAD)
         unit = xy / np.maximum(bent, 1e-12)[..., None]
         ray = np.concatenate([unit * np.sin(theta)[..., None], np.cos(theta)[..., None]], axis=-1)
-        back = theta * (1.0 + sum(k[i] * theta ** (2 * i + 2) for i in range(4)))
-        return ray, np.abs(back - bent) < 1e-6
+        return ray, np.abs(_bent(lens, theta) - bent) < 1e-6
     # The radial part first, along which the formula may turn back; then Newton's method for the whole.
-    radius = np.hypot(xy[..., 0], xy[..., 1])
-    flat = _solved(lambda r: r * (1.0 + r * r * (k[0] + r * r * (k[1] + r * r * k[4]))), radius, 3.0)
+    k, radius = _coefficients(lens), np.hypot(xy[..., 0], xy[..., 1])
+    flat = _solved(lambda r: _bent(lens, r), radius, _WIDEST)
     found = xy * (flat / np.maximum(radius, 1e-12))[..., None]
     for _ in range(12):
         found = found - _newton_step(found, xy, k)
@@ -91,15 +102,8 @@ def reach(lens: Lens) -> float:
     """How far from the axis a lens still bends outwards: an angle (fisheye), or a radius in focal lengths."""
     if lens.model == "pinhole":
         return math.inf
-    k = np.zeros(5)
-    k[: len(lens.k)] = lens.k
-    fisheye = lens.model == "fisheye"
-    far = np.linspace(0.0, FARTHEST_RAD if fisheye else 3.0, 2048)
-    if fisheye:
-        bent = far * (1.0 + sum(k[i] * far ** (2 * i + 2) for i in range(4)))
-    else:
-        bent = far * (1.0 + far**2 * (k[0] + far**2 * (k[1] + far**2 * k[4])))
-    falling = np.diff(bent) <= 0.0
+    far = np.linspace(0.0, FARTHEST_RAD if lens.model == "fisheye" else _WIDEST, 2048)
+    falling = np.diff(_bent(lens, far)) <= 0.0
     return float(far[np.argmax(falling)]) if falling.any() else float(far[-1])
 
 
