@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pipelines.runs import written_whole
+from sim.meshes.library import cache_folder
 
 SOURCE = Path(__file__).parent.parent / "sim"
 MOST_BYTES = 512 * 2**20
@@ -42,11 +43,6 @@ def kept(kind: type[Kept], key: object, make: Callable[[], Kept], folder: Path |
         found = make()
         _write(found, path)
     return found
-
-
-def cache_folder() -> Path:
-    """Where the files lie."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roadloop"
 
 
 @cache

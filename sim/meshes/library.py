@@ -185,7 +185,7 @@ def triangle_tables(mesh: Mesh, foot: np.ndarray, extent: np.ndarray) -> dict[st
 def mesh_library() -> MeshLibrary:
     """All models at all levels; built once per version of this folder, then read from the user's cache."""
     name = f"meshes-{_digest()}.npz"
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roadloop"
+    folder = cache_folder()
     try:
         with np.load(folder / name, allow_pickle=False) as tables:
             return MeshLibrary(**dict(tables))
@@ -200,9 +200,14 @@ def mesh_library() -> MeshLibrary:
     return library
 
 
+def cache_folder() -> Path:
+    """Where what many processes would make anew is kept for them: `roadloop` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roadloop"
+
+
 def _digest() -> str:
-    """Of the source that meshes are built from."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """Of the source that meshes are built from; the classes of labels are in `types`."""
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent.parent / "types.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
