@@ -7,9 +7,9 @@ from sim.render_kernels.terrain import Ground
 
 wp.set_module_options({"enable_backward": False})
 
-AZIMUTHS = wp.constant(16)  # these and the units are those of `rendering.house_shade`
+AZIMUTHS = wp.constant(16)  # of the raster that `rendering.house_shade` makes, a full turn; a power of 2
 CELL_M = wp.constant(4.0)
-UNIT_M = wp.constant(0.25)
+UNIT_M = wp.constant(0.25)  # of its bytes
 LEAST_RISE = wp.constant(0.02)  # tangent of the lowest sun
 BESIDE_M = wp.constant(3.0)  # how far before the side that faces the sun a thing's shade is looked up
 SOFT_M = wp.constant(0.5)  # height over which shade gives way to sun: half a degree of sun, and roofs are no knives

@@ -7,12 +7,10 @@ high. Where the sun's elevation is e, its shadow at the place then reaches up to
 import numpy as np
 
 from sim.meshes.street import SEMANTIC
+from sim.render_kernels.house_shade import AZIMUTHS, CELL_M, UNIT_M
 from sim.rendering.planting import Items
 from sim.types import Semantic
 
-CELL_M = 4.0
-AZIMUTHS = 16
-UNIT_M = 0.25  # of the raster's bytes
 _REACH_M = 56.0
 _LOW_M = 2.6  # lower things keep the sun from nobody
 _GROWN_M = 0.5  # a place in or this close to a house is not in its own shade
