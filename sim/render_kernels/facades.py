@@ -1,6 +1,7 @@
-"""The looks of what stands beside the road: façades with deep windows, shops, leaves, signs and signals.
+"""The looks of what stands beside the road: shops, signs, signals, posters and plain surfaces.
 
-The numbers are those of `sim.meshes.sculpt.Material`; `surface.mesh_at` lights what comes from here.
+The numbers are those of `sim.meshes.sculpt.Material`; `surface.lit_up` lights what comes from here. Walls with deep
+windows and leaves are in `walls`.
 """
 
 import warp as wp
@@ -199,24 +200,20 @@ def plain_rgb(material: wp.int32, tint: wp.int32, metric: wp.vec3, texel_m: wp.f
 def roadside_look(
     images: Images,
     light: Light,
-    turn: wp.mat33,
-    model: wp.int32,
     material: wp.int32,
     metric: wp.vec3,
     local: wp.vec3,
     size: wp.vec3,
     flat: wp.vec3,
     normal: wp.vec3,
-    sight: wp.vec3,
     tint: wp.int32,
-    variant: wp.int32,
     detail: wp.int32,
     phase: wp.int32,
     lamp: wp.float32,
     texel_m: wp.float32,
 ):
     """The look of a point: `metric` in metres and `local` in the unit box of the model, `flat` along its face's normal
-    in the body's axes, `normal` and the unit `sight` in the world's; `phase` is what its group of lights shows."""
+    in the body's axes, `normal` in the world's; `phase` is what its group of lights shows."""
     look = Look()
     look.sun_share = wp.max(wp.dot(normal, light.sun), 0.0)
     look.sky_share = 0.5 + 0.5 * normal[2]

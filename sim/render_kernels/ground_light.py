@@ -40,13 +40,12 @@ from sim.render_kernels.terrain import (
 # Few loops are unrolled: those over a pack shall become vector instructions.
 wp.set_module_options({"enable_backward": False, "max_unroll": 5})
 
-
 Tints = wp.types.vector(length=4 * PACK, dtype=wp.float32)  # four rows: colour times share, and share
 
 
 @wp.func
 def ground_light(images: Images, ground: Ground, site: Site, light: Light, shot: Shot, points: Points):
-    """Light from the ground at a pack of points, kerbs included, and how far away each is."""
+    """Light from the ground at a pack of points, kerbs included."""
     ray_x = points.x
     ray_y = points.y
     ray_z = points.z

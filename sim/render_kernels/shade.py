@@ -37,12 +37,12 @@ BRIGHTEST = wp.constant(15.9)
 GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
 QueuedFloats = wp.types.vector(length=KINDS * PACK, dtype=wp.float32)  # a pack of each kind, side by side
+QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
 Counts = wp.types.vector(length=KINDS, dtype=wp.int32)
 Steps = wp.types.vector(length=3 * PACK, dtype=wp.int32)
 KNOWN = 64  # items whose shade a thread remembers, by their number's last bits
 KnownFloats = wp.types.vector(length=KNOWN, dtype=wp.float32)
 KnownInts = wp.types.vector(length=KNOWN, dtype=wp.int32)
-QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
 
 
 @wp.func
@@ -80,6 +80,7 @@ def shot_of(
     variants: wp.int32,
     view: wp.int32,
 ):
+    """Whose view it is, and where it looks from; its world's seed picks among `variants` of textures."""
     shot = Shot()
     shot.world = view // views.cameras
     shot.scene = map_index[shot.world]
@@ -133,6 +134,7 @@ def points_of(ground: Ground, light: Light, shot: Shot, u: Floats, v: Floats, de
 
 @wp.func
 def sky_light(images: Images, light: Light, shot: Shot, points: Points):
+    """Light from the sky along a pack of rays, with the sun and with clouds where there are any."""
     x = points.x
     y = points.y
     z = points.z

@@ -55,7 +55,7 @@ def seen_through(light: Light, sight: wp.vec3, flat: wp.vec3, metric: wp.vec3, l
 @wp.func
 def coat_at(
     images: Images, meshes: Meshes, light: Light, inst: Instance, material: wp.int32, triangle: wp.int32,
-    variant: wp.int32, local: wp.vec3, face: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3,
+    local: wp.vec3, face: wp.vec3, flat: wp.vec3, normal: wp.vec3, sight: wp.vec3,
     facing: wp.float32, lamp: wp.float32, texel_m: wp.float32, road: wp.vec3,
 ):  # fmt: skip
     """What a point's material does to light, with its shares of sun and sky: with patterns, dirt, snow and water."""
@@ -71,8 +71,8 @@ def coat_at(
         coat.emission = seen_through(light, sight, flat, metric, local, road)
     elif material < FIRST_COLOUR and is_roadside(material):
         answer = roadside_look(
-            images, light, inst.turn, inst.model, material, metric, local, inst.size, face, normal, sight, inst.tint,
-            variant, inst.detail, inst.phase, lamp, texel_m,
+            images, light, material, metric, local, inst.size, face, normal, inst.tint, inst.detail, inst.phase, lamp,
+            texel_m,
         )  # fmt: skip
         coat.albedo = answer.albedo
         coat.emission = answer.emission
@@ -241,7 +241,7 @@ def coats_of(
         lamps = lamps_at(shot, inst, depth[i], ray_z[i], lamp[i], pool[i])
         height = hit.local[2] * inst.size[2]
         coat = coat_at(
-            images, meshes, light, inst, meshes.material[triangle], triangle, shot.variant, hit.local, hit.face,
+            images, meshes, light, inst, meshes.material[triangle], triangle, hit.local, hit.face,
             hit.normal * inst.turn, hit.normal, sight, wp.clamp(-wp.dot(hit.normal, sight), 0.0, 1.0), lamps,
             depth[i] * shot.pixel, road_rgb(light, sunlit(height, shade_m[i])),
         )  # fmt: skip
@@ -265,6 +265,7 @@ def coats_of(
 
 @wp.func
 def walls_of(images: Images, light: Light, shot: Shot, points: Points, hits: Hits):
+    """A pack of walls, each measured along the axis of its body that it stands along."""
     looks = Looks()
     ray_z = points.z
     length = points.length
@@ -313,6 +314,7 @@ def walls_of(images: Images, light: Light, shot: Shot, points: Points, hits: Hit
 
 @wp.func
 def leaves_of(images: Images, light: Light, shot: Shot, points: Points, hits: Hits):
+    """A pack of leaves; these do not mirror."""
     looks = Looks()
     depth = points.depth
     x = hits.x

@@ -89,6 +89,7 @@ class Plot:
 
 @wp.func
 def plot_of(ground: Ground, scene: wp.int32):
+    """Where the rasters of a map lie, by its number."""
     plot = Plot()
     plot.flat = ground.flat[scene] == 1
     plot.west_m = ground.origin[scene][0]
