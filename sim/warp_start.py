@@ -38,7 +38,8 @@ def start_warp() -> None:
 def load_kernels(modules: Sequence[ModuleType], device: Any) -> None:
     """Compile and load the kernels of some modules, on all cores that we may use: best with the longest first."""
     loading = [
-        _compilers().submit(wp.force_load, device, [wp.get_module(module.__name__)], None, 0) for module in modules
+        _compilers().submit(wp.force_load, device, [wp.get_module(module.__name__)], max_workers=0)
+        for module in modules
     ]
     for module in loading:
         module.result()

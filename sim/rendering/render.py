@@ -1,7 +1,8 @@
 """The batched camera renderer: colour and exact labels of every world's cameras at one tick.
 
-    place_views, place_actors, cull -> draw (labels) -> label_pixels -> finish_boxes
-                                    -> draw (colour samples), draw_shadows, draw_footprints -> shade_pixels
+    place_views -> meter_views, place_actors, cull
+                -> clear_boxes, draw_ground, draw (labels) -> label_pixels -> finish_boxes, extras
+                -> draw_ground, draw (colour samples), draw_shadows, draw_footprints -> shade_pixels
 
 Labels come from one sample at each pixel's centre, in one visibility buffer that no light, weather or texture enters.
 Colour takes `supersample` x `supersample` samples per pixel. All outputs are preallocated: a call overwrites what the
@@ -332,9 +333,9 @@ class Renderer:
         self._silhouette, self._visible = _array(self._buffers.silhouette), _array(self._buffers.visible)
         self._bounds, self._amodal = _array(self._buffers.bounds), _array(self._buffers.amodal)
         self._weather = _array(self._buffers.weather)
-        # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
         labels_of_kinds = [int(SEMANTIC_OF_KIND[kind]) for kind in ActorKind]
         self._semantic_of_kind = wp.array(labels_of_kinds, dtype=wp.int32, device=self._device)
+        # On the CPU a launch is one thread: rows and instances as loops save what threads would set up again and again.
         self._lanes, self._strides = self._threads(_LANES_CUDA), self._threads(-(-width // PACK))
         self._band = _BAND_CPU if self._device == "cpu" else 1
 
