@@ -44,7 +44,7 @@ def evaluate_detector(experiment: Experiment, folder: Path) -> dict[str, Any]:
             tasks,
             folder / PARTS,
             experiment.workers,
-            lambda done: report(min(done * size, count), count),
+            lambda done: report(count * done // len(tasks), count),
         )
     truth, detections = _joined(parts)
     scores = evaluate_detections(truth, detections).to_dict()

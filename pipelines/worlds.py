@@ -3,13 +3,15 @@
 A world is a function of the configuration and its own seed, never of the worlds beside it.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import torch
 
@@ -22,7 +24,6 @@ from sim.painting.gan import gan_textures
 from sim.painting.textures import Textures, procedural_textures
 from sim.rendering.cameras import Cameras
 from sim.rendering.conditions import DRY_FRICTION, Forecast, conditions_of, drawn_conditions
-from sim.rendering.lidar import lidar_from_config
 from sim.rendering.rigs import rig_from_config
 from sim.rendering.scenery import Scenery, build_scenery
 from sim.rendering.sensor import sensor_from_config
@@ -32,6 +33,9 @@ from sim.roads.lanegraph import compile_lanes
 from sim.roads.network import RoadNetwork
 from sim.simulator import Simulator
 from sim.types import ExtraLabel, LaneGraph
+
+if TYPE_CHECKING:
+    from sim.rendering.lidar import LidarSpec
 
 WEATHERS: tuple[WeatherName, ...] = get_args(WeatherName)
 SEEDS_PER_BLOCK = 1_000_000  # training and evaluation use different blocks of seeds and so of maps
@@ -162,6 +166,14 @@ def _grip(simulator: Simulator, experiment: Experiment, worlds: Worlds) -> None:
     simulator.world.friction.copy_(experiment.sim.road_friction * torch.tensor(grip))
 
 
+def _lidar(experiment: Experiment) -> LidarSpec | None:
+    if experiment.lidar is None:
+        return None
+    from sim.rendering.lidar import lidar_from_config  # as in sim.rendering.cameras
+
+    return lidar_from_config(experiment.lidar, experiment.sim.dt_s)
+
+
 def make_renderer(
     experiment: Experiment,
     worlds: Worlds,
@@ -184,7 +196,7 @@ def make_renderer(
         device,
         labels,
         library=with_assets(experiment.assets),
-        lidar=lidar_from_config(experiment.lidar, experiment.sim.dt_s) if experiment.lidar and whole else None,
+        lidar=_lidar(experiment) if whole else None,
         radar=experiment.radar if whole else None,
     )
 

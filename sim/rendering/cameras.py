@@ -1,19 +1,23 @@
 """A rig as the car has it: ideal views, bent by lenses, taken by sensors; and the lidar and radar beside them."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from configs.schema import RadarConfig
 from sim.meshes.library import MeshLibrary
 from sim.painting.textures import Textures
 from sim.rendering.falling import Falling
 from sim.rendering.lens import LensStage
-from sim.rendering.lidar import Lidar, LidarSpec
-from sim.rendering.radar import Radar
 from sim.rendering.render import Renderer
 from sim.rendering.scenery import Scenery
 from sim.rendering.sensor import Sensor, SensorStage, touches_nothing
 from sim.rendering.weather import Weather
 from sim.types import Boxes3D, CameraModel, EgoState, ExtraLabel, GroundTruth, SensorFrame, State, World
+
+if TYPE_CHECKING:
+    from sim.rendering.lidar import LidarSpec
 
 
 class Cameras:
@@ -43,8 +47,16 @@ class Cameras:
         view = self._lens.ideal if self._lens else rig
         self._falling = Falling(view, worlds, device)
         self._renderer = Renderer(scenery, textures, view, worlds, actors, supersample, device, labels, library)
-        self._lidar = Lidar(self._renderer, lidar) if lidar else None
-        self._radar = Radar(self._renderer, radar) if radar else None
+        self._lidar = self._radar = None
+        # Beams' kernels take a fifth of a second to import, which a job with cameras alone need not wait for.
+        if lidar:
+            from sim.rendering.lidar import Lidar
+
+            self._lidar = Lidar(self._renderer, lidar)
+        if radar:
+            from sim.rendering.radar import Radar
+
+            self._radar = Radar(self._renderer, radar)
 
     def forget(self) -> None:
         """Begin anew: the next image has none before it."""

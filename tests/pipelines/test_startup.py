@@ -17,7 +17,16 @@ from pipelines.worlds import make_worlds
 from sim.roads.lanegraph import compile_lanes
 
 ROOT = Path(__file__).parents[2]
-LATER = ("torchvision", "ray", "gymnasium", "stable_baselines3", "matplotlib", "torch._dynamo", "tensorboard")
+LATER = (
+    "torchvision",
+    "ray",
+    "gymnasium",
+    "stable_baselines3",
+    "matplotlib",
+    "torch._dynamo",
+    "tensorboard",
+    "sim.rendering.lidar",
+)
 CODE = (
     "import sys; from pipelines.startup import import_quickly; import_quickly('pipelines.{job}'); print(*sys.modules)"
 )
