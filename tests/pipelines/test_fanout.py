@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipelines.fanout import fan_out, fan_out_resumable, ray_session
+from pipelines.fanout import _Queue, fan_out, fan_out_resumable, fan_out_unordered, ray_session
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,22 @@ def test_dead_worker_is_replaced(session, tmp_path):
     tasks = [(str(tmp_path), number) for number in range(6)]
     assert list(fan_out(die_once, tasks, 2)) == list(range(6))
     assert (tmp_path / "died").exists()
+
+
+def test_results_out_of_order_are_all_there_and_a_dead_worker_is_replaced(session, tmp_path):
+    tasks = [(str(tmp_path), number) for number in range(8)]
+    found = list(fan_out_unordered(die_once, tasks, 2, lambda task: task[1] % 2))
+    assert sorted(found) == [(number, number) for number in range(8)] and (tmp_path / "died").exists()
+
+
+def test_alike_tasks_go_to_one_worker_until_there_are_none():
+    queue = _Queue("abbacb")
+    assert [queue.take(worker) for worker in (0, 1, 0, 1)] == [0, 1, 3, 2]
+    assert [queue.take(0), queue.take(1)] == [4, 5] and not queue  # c, which nobody had; the last b
+    queue = _Queue("aab")
+    assert [queue.take(0), queue.take(0), queue.take(1)] == [0, 1, 2]
+    queue = _Queue("aaa")
+    assert [queue.take(0), queue.take(1), queue.take(0)] == [0, 1, 2]  # one group, shared
 
 
 def test_task_that_always_kills_is_given_up(session):
