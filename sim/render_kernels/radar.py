@@ -3,11 +3,10 @@
 import warp as wp
 
 from sim.kernels.rng import random_key, uniform
-from sim.render_kernels.labels import ACTORS_END
 from sim.render_kernels.lidar import bell
 from sim.render_kernels.spin import NO_KEY, Beams, Place
 from sim.render_kernels.terrain import Ground, hit_after
-from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, Actors, Meshes, Statics
+from sim.render_kernels.view import ACTORS_END, DEPTH_ONE, ITEM_SHIFT, Actors, Meshes, Statics
 
 wp.set_module_options({"enable_backward": False})
 
