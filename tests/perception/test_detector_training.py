@@ -37,7 +37,7 @@ def test_overfits_a_handful_of_scenes(scenes):
     optimizer = torch.optim.AdamW(detector.parameters(), lr=2e-3)
     batch = make_batch(frames, np.arange(len(frames)), None, Augmentation())
     targets, rgb = make_targets(batch), images_to_input(batch.rgb)
-    for _ in range(50):
+    for _ in range(80):  # processors round differently: fifty are enough on some, not on all
         loss, _ = detector_loss(detector(rgb), targets, batch.semantic, LossWeights())
         optimizer.zero_grad()
         loss.backward()

@@ -22,7 +22,7 @@ def dataset(tmp_path_factory):
     tree = {
         "road": {"kind": "town", "pool": 1},
         "weather": {"like": "fog", "visibility_m": 150.0},
-        "sim": {"actors": 24, "pedestrians": 6},
+        "sim": {"actors": 24, "pedestrians": 6, "trucks": 0.12, "buses": 0.13},
         "camera": {"width_px": 192, "height_px": 108, "supersample": 1, "pitch_deg": 0.0},
         "lidar": {"like": "hdl32", "azimuths": 900},
         "radar": {},

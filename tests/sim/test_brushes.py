@@ -101,7 +101,7 @@ def test_straight_roads_have_no_brushes_and_blocks_are_no_roundabouts() -> None:
 def test_a_town_of_long_vehicles_drives_on_without_collisions() -> None:
     """Every vehicle a bus or a truck: the hardest case for tight turns."""
     graph = compile_lanes([generate_road("town", 0), generate_road("rural", 0)])
-    config = SimConfig(actors=10, pedestrians=0)
+    config = SimConfig(actors=10, pedestrians=0, trucks=0.12, buses=0.13)
     sim = Simulator(
         graph, config, torch.arange(8), torch.tensor([0, 1] * 4, dtype=torch.int32), controlled=[False] * 10
     )
