@@ -133,8 +133,9 @@ def decals_at(
         s = dx * line[2] + dy * line[3]
         d = dy * line[2] - dx * line[3]
         half_w = 0.5 * wp.abs(size[1])
-        ends = reach - wp.min(0.5 * size[1], 0.0)
-        if wp.abs(d) > reach + half_w or s < -ends or s > size[0] + ends:
+        beside = wp.abs(d) - half_w
+        beyond = wp.max(-s, s - size[0]) + wp.min(0.5 * size[1], 0.0)
+        if wp.max(beside, beyond) > reach:  # one branch: it is hard to foretell
             continue
         look = ground.mark_paint[piece]
         cover = float(0.0)
