@@ -129,8 +129,8 @@ def label_pixels(
             fall = ray[2] + side[2] * float(column)
             if name == TERRAIN_NAME or (plot.flat and fall < -1.0e-6):
                 depth = wp.where(name == TERRAIN_NAME, float(seen >> wp.int64(32)) / DEPTH_ONE, -eye[2] / fall)
-                queued_at[queued] = column
-                queued_depth[queued] = depth
+                queued_at[queued & (PACK - 1)] = column
+                queued_depth[queued & (PACK - 1)] = depth
                 queued += 1
         depth_out[view, row, column] = depth
         semantic_out[view, row, column] = wp.uint8(semantic)

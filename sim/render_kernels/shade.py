@@ -41,9 +41,13 @@ CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends
 BRIGHTEST = wp.constant(15.9)
 GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
-QueuedFloats = wp.types.vector(length=KINDS * PACK, dtype=wp.float32)  # a pack of each kind, side by side
-QueuedInts = wp.types.vector(length=KINDS * PACK, dtype=wp.int32)
-Counts = wp.types.vector(length=KINDS, dtype=wp.int32)
+# A pack of each kind, side by side. Warp counts negative places from the end: masks tell the compiler that there are none.
+SLOTS = 1 << (KINDS - 1).bit_length()
+SLOT_MASK = wp.constant(SLOTS - 1)
+PLACE_MASK = wp.constant(SLOTS * PACK - 1)
+QueuedFloats = wp.types.vector(length=SLOTS * PACK, dtype=wp.float32)
+QueuedInts = wp.types.vector(length=SLOTS * PACK, dtype=wp.int32)
+Counts = wp.types.vector(length=SLOTS, dtype=wp.int32)
 Steps = wp.types.vector(length=3 * PACK, dtype=wp.int32)
 KNOWN = 64  # items whose shade a thread remembers, by their number's last bits
 KnownFloats = wp.types.vector(length=KNOWN, dtype=wp.float32)
@@ -356,8 +360,9 @@ def shade_pixels(
                         if flat and down < -1.0e-6:
                             kind = GROUND
                             depth = -shot.eye[2] / down
-                    at = kind * PACK + count[kind]
-                    count[kind] = count[kind] + 1
+                    own = kind & SLOT_MASK
+                    at = (kind * PACK + count[own]) & PLACE_MASK
+                    count[own] = count[own] + 1
                     queued_u[at] = u
                     queued_v[at] = v
                     queued_depth[at] = depth
@@ -367,16 +372,17 @@ def shade_pixels(
                     queued_name[at] = int(name_of(word))
                     queued_shade[at] = shade_m
                     queued_at[at] = row * views.width + column
-                full = count[kind]
+                full = count[kind & SLOT_MASK]
                 if full == PACK or (last and full > 0):
-                    count[kind] = 0
+                    count[kind & SLOT_MASK] = 0
+                    start = (kind * PACK) & PLACE_MASK
                     # What is left at the end makes a pack with copies of its first point.
                     for i in range(full, PACK):
-                        queued_u[kind * PACK + i] = queued_u[kind * PACK]
-                        queued_v[kind * PACK + i] = queued_v[kind * PACK]
-                        queued_depth[kind * PACK + i] = queued_depth[kind * PACK]
-                        queued_name[kind * PACK + i] = queued_name[kind * PACK]
-                        queued_shade[kind * PACK + i] = queued_shade[kind * PACK]
+                        queued_u[start + i] = queued_u[start]
+                        queued_v[start + i] = queued_v[start]
+                        queued_depth[start + i] = queued_depth[start]
+                        queued_name[start + i] = queued_name[start]
+                        queued_shade[start + i] = queued_shade[start]
                     u_px = Floats()
                     v_px = Floats()
                     depths = Floats()
@@ -387,7 +393,7 @@ def shade_pixels(
                     names = Ints()
                     shades = Floats()
                     for i in range(PACK):
-                        at = kind * PACK + i
+                        at = start + i
                         u_px[i] = queued_u[at]
                         v_px[i] = queued_v[at]
                         depths[i] = queued_depth[at]
@@ -420,7 +426,7 @@ def shade_pixels(
                         steps_of[PACK + i] = step_of(green[i])
                         steps_of[2 * PACK + i] = step_of(blue[i])
                     for i in range(full):
-                        at = queued_at[kind * PACK + i]
+                        at = queued_at[start + i]
                         if share_of[i] > 0.0:
                             rgb_out[view, 3 * at] = images.curve[steps_of[i]]
                             rgb_out[view, 3 * at + 1] = images.curve[steps_of[PACK + i]]
