@@ -59,8 +59,7 @@ class Weather:
 
     def packed(self) -> torch.Tensor:
         """All parameters as one tensor (B, WEATHER_FLOATS), in the order of the fields."""
-        columns = [value if value.ndim == 2 else value[:, None] for value in vars(self).values()]
-        return torch.cat(columns, dim=1)
+        return torch.column_stack(tuple(vars(self).values()))
 
 
 WEATHER_FLOATS = 39
