@@ -1,9 +1,9 @@
 """Triangle meshes of vehicles, people, trees, buildings and roadside furniture, built from a few profiles.
 
 Each mesh is authored in metres (x forward, y left, z up, standing on z = 0) and stored scaled into the unit box
-x, y in [-1/2, 1/2], z in [0, 1]: an instance's size then *is* its 3-D box, and labels stay exact. Every model has three
-levels of detail: near, middle and far. A person has one model per phase of the stride and one that stands; all of a
-body's share one scale.
+x, y in [-1/2, 1/2], z in [0, 1]: an instance's size then *is* its 3-D box, and labels stay exact. Every model has four
+levels of detail: near, middle, far and a speck. A person has one model per phase of the stride and one that stands; all
+of a body's share one scale.
 """
 
 import contextlib
@@ -23,9 +23,11 @@ from sim.meshes import houses, people, plants, roadside, street, two_wheelers, v
 from sim.meshes.looks import glyph_table, look_table
 from sim.meshes.people import POSES
 from sim.meshes.sculpt import Material, Mesh, corner_normals, smoothing
+from sim.meshes.speck import speck
 from sim.types import Semantic
 
-LEVELS = 3
+LEVELS = 4
+SPECK = LEVELS - 1  # the level made of the one before it
 DOORS = 2  # after the levels of a car: its open left and its open right front door
 SPARE = 16  # triangles past the last that may be read, not used
 STEEPEST = 400.0  # normals of thinner triangles than this change by so much per box that they are taken as flat
@@ -125,11 +127,15 @@ def makers() -> dict[int, Maker]:
 @functools.cache
 def build_mesh(model: int, level: int) -> Mesh:
     """The mesh of a model at a level of detail, in metres."""
-    return makers()[model](level)
+    return speck(build_mesh(model, SPECK - 1)) if level == SPECK else makers()[model](level)
 
 
 def _box_of(model: int, level: int) -> tuple[np.ndarray, np.ndarray]:
-    """Foot of the middle, and extent, of what fills the unit box: the mesh, or all poses of a person's body."""
+    """Foot of the middle, and extent, of what fills the unit box: the mesh, or all poses of a person's body.
+
+    A speck is as large as what it stands for, though it does not reach as far.
+    """
+    level = min(level, SPECK - 1)
     sharing = [model]
     if Model.PERSON <= model < Model.PERSON + people.BODIES * POSES:
         first = model - (model - Model.PERSON) % POSES

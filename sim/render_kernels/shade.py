@@ -41,7 +41,7 @@ CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends
 BRIGHTEST = wp.constant(15.9)
 GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
 FILM_SATURATION = wp.constant(0.88)
-# A pack of each kind, side by side. Warp counts negative places from the end: masks tell the compiler that there are none.
+# A pack of each kind, side by side. Warp counts negative places from the end; masks tell the compiler that none is.
 SLOTS = 1 << (KINDS - 1).bit_length()
 SLOT_MASK = wp.constant(SLOTS - 1)
 PLACE_MASK = wp.constant(SLOTS * PACK - 1)

@@ -19,13 +19,14 @@ ACTORS_END = wp.constant(int(STATIC_FLAG) >> int(ITEM_SHIFT))  # items of names 
 TRIANGLE_MASK = wp.constant((1 << 12) - 1)
 TERRAIN_NAME = wp.constant(wp.uint32(0xFFFFFFFE))  # ground of maps that are not flat; of flat ones it is EMPTY's
 FINE_PX = wp.constant(56.0)  # models whose longest side looks larger than this are drawn in full detail
-MIDDLE_PX = wp.constant(18.0)  # and those that look smaller than this in the coarsest
-LEAST_PX = wp.constant(0.5)  # what looks smaller still is left out
+MIDDLE_PX = wp.constant(22.0)  # and those that look smaller than this in a coarser one
+SPECK_PX = wp.constant(6.0)  # and those that look smaller still as specks
+LEAST_PX = wp.constant(0.7)  # what looks smaller still is left out
 SHADOW_PX = wp.constant(2.0)
 SHADOW_ROWS_PX = wp.constant(0.25)  # shadows that look flatter than this pass between the rows' centres, or should
 WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
 SHADE_SEEN_M = wp.constant(120.0)  # actors farther from the ego are taken to stand in the sun
-LEFT_DOOR = wp.constant(3)  # after the levels of detail of a model; its right door follows
+LEFT_DOOR = wp.constant(4)  # after the levels of detail of a model; its right door follows
 
 
 @wp.struct
@@ -285,7 +286,7 @@ def cull_one(
     if sphere_in_view(middle, 0.5 * wp.length(size), focal, center, wide, high):
         level = 0
         if looks_px < MIDDLE_PX:
-            level = 2
+            level = wp.where(looks_px < SPECK_PX, 3, 2)
         elif looks_px < FINE_PX:
             level = 1
         source = wp.cw_div(-away * body, size)
@@ -311,7 +312,7 @@ def cull_one(
         flat = wp.identity(n=3, dtype=wp.float32) - wp.outer(sun, up) / rise
         level = 1
         if looks_px < FINE_PX:
-            level = 2
+            level = wp.where(looks_px < SPECK_PX, 3, 2)
         append(meshes, shadows, view, name, model, level, turn * flat * unit, turn * away, wp.cw_div(sun * body, size))
 
 

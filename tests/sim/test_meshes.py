@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 import warp as wp
 
 from sim.meshes import library
 from sim.meshes.car_shapes import CLASSES, VARIANTS
-from sim.meshes.library import LEVELS, Model, makers, mesh_library
+from sim.meshes.library import LEVELS, SPECK, Model, build_mesh, makers, mesh_library
 from sim.meshes.people import BODIES, KEYPOINTS, PEOPLE, POSES, WALK_PHASES, Age, Sex, joints, person
 from sim.meshes.sculpt import blob, corner_normals
 from sim.meshes.street import Street
@@ -28,7 +29,7 @@ def choose_models(
 
 LIBRARY = mesh_library()
 MODELS = sorted(makers())
-EVERY = [(model, level) for model in MODELS for level in range(LEVELS)]
+EVERY = [(model, level) for model in MODELS for level in range(SPECK)]
 
 
 def is_person(model: int) -> bool:
@@ -56,7 +57,7 @@ def test_models_fill_the_unit_box_and_enclose_a_volume():
 def test_people_in_all_poses_together_fill_the_unit_box():
     for body in range(BODIES):
         first = Model.PERSON + POSES * body
-        for level in range(LEVELS):
+        for level in range(SPECK):
             points = np.concatenate(
                 [LIBRARY.corner[triangles(m, level)].reshape(-1, 3) for m in range(first, first + POSES)]
             )
@@ -64,9 +65,35 @@ def test_people_in_all_poses_together_fill_the_unit_box():
             np.testing.assert_allclose(points.max(0), [0.5, 0.5, 1.0], atol=1e-6)
 
 
+def test_specks_stand_where_the_models_do_and_cover_as_much_of_the_picture():
+    """Seen along x and along y, the area of both open boxes is that of the far model's silhouette."""
+    for model in MODELS:
+        far, speck = build_mesh(model, SPECK - 1).corners_m, build_mesh(model, SPECK).corners_m
+        low, high = far.reshape(-1, 3).min(axis=0), far.reshape(-1, 3).max(axis=0)
+        assert (speck >= low - 1e-9).all() and (speck <= high + 1e-9).all(), model
+        assert speck[..., 2].min() == low[2] and speck[..., 2].max() == high[2], model
+        for axis in (0, 1):
+            boxes, size = np.ptp(speck.reshape(2, 24, 3), axis=1), (high - low)[[axis, 2]]
+            drawn = silhouette_area(far[..., [axis, 2]], low[[axis, 2]], size)
+            boxed = (boxes[:, axis] * boxes[:, 2]).sum()
+            assert boxed == pytest.approx(drawn, rel=0.18, abs=0.06 * size.prod()), (model, axis)
+
+
+def silhouette_area(corner: np.ndarray, low: np.ndarray, size: np.ndarray) -> float:
+    """Area of the union of triangles (T, 3, 2), by counting the points of a grid that lie in one."""
+    side = (np.arange(64) + 0.5) / 64
+    grid = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2) * size + low
+    inside = np.zeros(len(grid), bool)
+    for a, b, c in corner:
+        turns = [(q - p)[0] * (grid - p)[:, 1] - (q - p)[1] * (grid - p)[:, 0] for p, q in ((a, b), (b, c), (c, a))]
+        inside |= (np.array(turns) >= 0.0).all(axis=0) | (np.array(turns) <= 0.0).all(axis=0)
+    return float(inside.mean() * size.prod())
+
+
 def test_triangle_counts_fit_the_name_bits_and_far_models_are_cheaper():
     assert LIBRARY.count.max() < 1024
-    assert (np.diff(LIBRARY.count[:, :LEVELS], axis=1) <= 0).all()
+    assert (np.diff(LIBRARY.count[:, :SPECK], axis=1) <= 0).all()
+    assert (LIBRARY.count[MODELS, SPECK] == 16).all()
     assert LIBRARY.count[Model.SALOON, 0] > 150 > 12
 
 
@@ -149,7 +176,7 @@ def test_people_are_built_like_people():
 
 def test_legs_of_who_walks_are_apart_from_the_side_and_of_who_stands_from_ahead():
     for body, who in enumerate(PEOPLE):
-        for level in range(LEVELS):
+        for level in range(SPECK):
             for pose, axis in ((2, 0), (WALK_PHASES, 1)):
                 points = person(body, pose, level).corners_m.reshape(-1, 3)
                 shins = np.sort(points[(points[:, 2] < 0.2 * who.height), axis])
