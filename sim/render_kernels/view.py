@@ -25,7 +25,6 @@ LEAST_PX = wp.constant(0.7)  # what looks smaller still is left out
 SHADOW_PX = wp.constant(2.0)
 SHADOW_ROWS_PX = wp.constant(0.25)  # shadows that look flatter than this pass between the rows' centres, or should
 WHEEL_TURN_M = wp.constant(2.07)  # way that a wheel of 0.33 m radius rolls in one turn
-SHADE_SEEN_M = wp.constant(120.0)  # actors farther from the ego are taken to stand in the sun
 LEFT_DOOR = wp.constant(4)  # after the levels of detail of a model; its right door follows
 
 
@@ -86,7 +85,9 @@ class Actors:
     # bit 0 brakes, 1 indicates left, 2 right, 3..5 eighths that the wheels have turned, 6..9 steer + 8 in 1/16 rad,
     # 10 its left front door is open, 11 its right one
     detail: wp.array2d(dtype=wp.int32)
-    shade_m: wp.array2d(dtype=wp.float32)  # height above its base up to which houses shade it
+    shade_m: wp.array2d(
+        dtype=wp.float32
+    )  # height above its base up to which houses shade it; of those drawn, by `cull`
 
 
 @wp.struct
@@ -164,9 +165,6 @@ def place_actors(
     door_s: wp.array2d(dtype=wp.float32),
     tick: wp.array(dtype=wp.int64),
     # In
-    map_index: wp.array(dtype=wp.int32),
-    ground: Ground,
-    weather: wp.array2d(dtype=wp.float32),
     blinks_per_tick: wp.float32,
     # Out
     actors_out: Actors,
@@ -189,11 +187,6 @@ def place_actors(
     actors_out.pitch[world, actor] = pitch
     actors_out.turn[world, actor] = turn
     actors_out.size_m[world, actor] = size
-    away = wp.vec2(x - xy_world_m[world, 0, 0], y - xy_world_m[world, 0, 1])
-    shade_m = float(0.0)
-    if wp.dot(away, away) < SHADE_SEEN_M * SHADE_SEEN_M:
-        shade_m = shade_at(ground, map_index[world], sun_of(weather, world), x, y)
-    actors_out.shade_m[world, actor] = shade_m
     way = wp.where(kind[world, actor] == 3, walk_s_m[world, actor], lane_s_m[world, actor])
     actors_out.model[world, actor] = model_of(
         kind[world, actor], size, appearance_id[world, actor], way, speed_mps[world, actor]
@@ -268,8 +261,8 @@ def cull_one(
 ):
     """Append one instance to the lists of what is drawn and of what casts a shadow, if it can be seen there.
 
-    Shadows fall on the plane through the instance's base along the ground; `body` is its world_from_body, `doors` says
-    which is open, 1 the left one, 2 the right one.
+    Returns whether it is drawn. Shadows fall on the plane through the instance's base along the ground; `body` is its
+    world_from_body, `doors` says which is open, 1 the left one, 2 the right one.
     """
     camera = view % views.cameras
     focal = views.focal_px[camera]
@@ -281,9 +274,10 @@ def cull_one(
     middle = turn * (away + (0.5 * size[2]) * wp.vec3(body[0, 2], body[1, 2], body[2, 2]))
     looks_px = wp.max(size[0], wp.max(size[1], size[2])) * focal / wp.max(wp.length(middle), NEAR_M)
     if looks_px < LEAST_PX:
-        return
+        return False
     unit = body * wp.diag(size)
-    if sphere_in_view(middle, 0.5 * wp.length(size), focal, center, wide, high):
+    seen = sphere_in_view(middle, 0.5 * wp.length(size), focal, center, wide, high)
+    if seen:
         level = 0
         if looks_px < MIDDLE_PX:
             level = wp.where(looks_px < SPECK_PX, 3, 2)
@@ -296,24 +290,25 @@ def cull_one(
             if meshes.count[model, door] > 0:
                 append(meshes, drawn, view, name, model, door, turn * unit, turn * away, source)
     if looks_px < SHADOW_PX or away[0] * away[0] + away[1] * away[1] > shadow_range_m * shadow_range_m:
-        return
+        return seen
     up = normal_at(ground, scene, base[0], base[1])
     rise = wp.dot(sun, up)
     if rise <= 0.0 or wp.dot(away, up) >= 0.0:
-        return
+        return seen
     lean = up - sun / rise  # from the top to its shadow, less the height: along the base's plane
     stretch = size[2] * wp.length(lean)
     half = 0.5 * wp.sqrt(size[0] * size[0] + size[1] * size[1]) + 0.5 * stretch
     across = away + 0.5 * size[2] * lean
     beyond = wp.dot(across, across) - half * half
     if -2.0 * half * focal * wp.dot(away, up) < SHADOW_ROWS_PX * beyond:
-        return
+        return seen
     if sphere_in_view(turn * across, half, focal, center, wide, high):
         flat = wp.identity(n=3, dtype=wp.float32) - wp.outer(sun, up) / rise
         level = 1
         if looks_px < FINE_PX:
             level = wp.where(looks_px < SPECK_PX, 3, 2)
         append(meshes, shadows, view, name, model, level, turn * flat * unit, turn * away, wp.cw_div(sun * body, size))
+    return seen
 
 
 @wp.kernel
@@ -353,12 +348,14 @@ def cull(
             model = actors.model[world, candidate]
             if model >= 0:
                 pose = actors.pose[world, candidate]
-                cull_one(
+                seen = cull_one(
                     views, meshes, view, wp.int64(candidate) << ITEM_SHIFT, model,
                     wp.vec3(pose[0], pose[1], actors.z[world, candidate]), actors.turn[world, candidate],
                     actors.size_m[world, candidate], (actors.detail[world, candidate] >> 10) & 3, ground, scene, sun,
                     shadow_range_m, drawn_out, shadows_out,
                 )  # fmt: skip
+                if seen:  # the same for whichever camera sees it
+                    actors.shade_m[world, candidate] = shade_at(ground, scene, sun, pose[0], pose[1])
             continue
         cell = candidate - actor_count
         column = int(wp.floor((eye[0] - corner[0]) / statics.cell_m)) + cell % side - reach

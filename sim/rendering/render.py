@@ -218,8 +218,8 @@ class Renderer:
         inputs += [_array(state.valid), _array(state.xy_world_m), _array(state.z_world_m), _array(state.yaw_world_rad)]
         inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.speed_mps), _array(state.accel_mps2)]
         inputs += [_array(state.steer_rad), _array(state.lane_s_m), _array(state.lane_lateral_m)]
-        inputs += [_array(state.indicator), _array(state.door_s), _array(state.tick), _array(world.map_index)]
-        inputs += [self._ground, self._weather, BLINK_HZ * world.dt_s]
+        inputs += [_array(state.indicator), _array(state.door_s), _array(state.tick)]
+        inputs.append(BLINK_HZ * world.dt_s)
         return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
     def _cull(self, world: World) -> Any:
