@@ -1,6 +1,7 @@
 """Which kernels make a tick, a reset and each sense, in blocks of worlds."""
 
 import math
+from concurrent.futures import Future
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from sim.kernels import lanes as lane_kernels
 from sim.program import Program
 from sim.roads.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
-from sim.warp_start import load_kernels
+from sim.warp_start import start_loading
 
 # Worlds are stepped in blocks of about this many actors, so that what one kernel wrote is still in the core's cache
 # when the next one reads it, however many worlds there are.
@@ -52,14 +53,14 @@ _AS_VECTORS = frozenset(
 )
 
 
-def load(config: SimConfig, lit: bool, device: Any) -> None:
-    """Load all kernels that a simulator launches, `lit` where there are signals; what compiles longest comes first."""
+def load(config: SimConfig, lit: bool, device: Any) -> list[Future]:
+    """Begin to load all kernels that a simulator launches, `lit` where there are signals; the longest first."""
     modules = [sense, traffic, spawn, respawn, order]
     modules += [people, spawn_people] if config.pedestrians else []
     modules += [motion, dynamics, collision, lane_kernels]
     modules += [parking] if config.parked else []
     modules += [signals] if lit else []
-    load_kernels(modules, device)
+    return start_loading(modules, device)
 
 
 def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict[str, Program]:

@@ -17,7 +17,7 @@ from sim.roads.lanegraph import to_device
 from sim.roads.lanepack import pack_lanes
 from sim.snapshot import Snapshot, maps_digest, put, take
 from sim.types import Action, Boxes3D, EgoState, LaneGraph, Route
-from sim.warp_start import start_warp
+from sim.warp_start import finish_loading, start_warp
 
 MAX_ACTORS = 2048  # two lane entries each fit the 12 slot bits of a sort key
 
@@ -65,12 +65,13 @@ class Simulator:
         self._maps = len(lanes.lane_first) - 1
         wants_control = self._control_mask(controlled)
         self._graph = to_device(lanes, self.device)
-        load(config, len(self._graph.signal_junction) > 0, self._wp_device)
+        loading = load(config, len(self._graph.signal_junction) > 0, self._wp_device)
         self._lanes, self._lane_tensors = pack_lanes(self._graph, self.device)
         self._buffers = allocate(self._graph, config, self.worlds, wants_control, self.device)
         self.world, self.state = self._buffers.world, self._buffers.state
         self._private = self._buffers.private
         self._digest: str | None = None
+        finish_loading(loading)
         self.programs = record(self._lanes, config, self._buffers, self._wp_device)
         self.reset(torch.ones(self.worlds, dtype=torch.bool), seeds, map_index)
 

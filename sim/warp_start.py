@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -35,12 +35,19 @@ def start_warp() -> None:
         os.write(2, b"".join(line for line in said if _NO_DRIVER not in line))
 
 
-def load_kernels(modules: Sequence[ModuleType], device: Any) -> None:
-    """Compile and load the kernels of some modules, on all cores that we may use: best with the longest first."""
-    loading = [
+def start_loading(modules: Sequence[ModuleType], device: Any) -> list[Future]:
+    """Begin to compile and load the kernels of some modules, on all cores that we may use: best with the longest first.
+
+    `finish_loading` is to be called before any of them is launched.
+    """
+    return [
         _compilers().submit(wp.force_load, device, [wp.get_module(module.__name__)], max_workers=0)
         for module in modules
     ]
+
+
+def finish_loading(loading: Sequence[Future]) -> None:
+    """Wait for what `start_loading` began; raises what went wrong there."""
     for module in loading:
         module.result()
 

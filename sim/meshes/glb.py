@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.meshes.sculpt import Mesh
+from sim.meshes.sculpt import Mesh, face_normals
 
 MOST_BYTES = 64 << 20
 MOST_TRIANGLES = 2_000_000
@@ -248,6 +248,6 @@ def _clustered(mesh: Mesh, points: np.ndarray, low: np.ndarray, extent: float, c
     kept[first] = True
     kept &= whole
     corners = middle[corner[kept]]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.linalg.norm(face_normals(corners), axis=1)
     flat = area < 1e-9 * extent * extent
     return Mesh(corners[~flat], mesh.material[kept][~flat])

@@ -22,7 +22,7 @@ import numpy as np
 from sim.meshes import houses, people, plants, roadside, street, two_wheelers, vehicles
 from sim.meshes.looks import glyph_table, look_table
 from sim.meshes.people import POSES
-from sim.meshes.sculpt import Material, Mesh, corner_normals, smoothing
+from sim.meshes.sculpt import Material, Mesh, corner_normals, cross, face_normals, smoothing
 from sim.meshes.speck import speck
 from sim.types import Semantic
 
@@ -148,10 +148,10 @@ def _box_of(model: int, level: int) -> tuple[np.ndarray, np.ndarray]:
 def _fields(corner: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Planes (T, 4) of triangles, and the affine fields `bend` and `base` that their corner normals (T, 3, 3) span."""
     edge = np.roll(corner, 1, axis=1) - np.roll(corner, -1, axis=1)  # opposite to each corner
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    face = face_normals(corner)
     area = np.linalg.norm(face, axis=1)
     unit = face / area[:, None]
-    rise = np.cross(unit[:, None], edge) / area[:, None, None]  # gradients of the barycentric coordinates
+    rise = cross(unit[:, None], edge) / area[:, None, None]  # gradients of the barycentric coordinates
     bend = np.einsum("tci,tcj->tij", normal, rise)
     thin = np.abs(bend).max(axis=(1, 2)) > STEEPEST
     bend[thin] = 0.0

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim.meshes.sculpt import Material, Mesh, Sculptor
+from sim.meshes.sculpt import Material, Mesh, Sculptor, cross
 from sim.meshes.stances import STANCES
 
 WALK_PHASES = 8
@@ -156,7 +156,7 @@ def _chain(
         along = along / np.linalg.norm(along)
         u = np.array([0.0, 1.0, 0.0]) - along * along[1]
         u /= np.linalg.norm(u)
-        v = np.cross(along, u)
+        v = cross(along, u)
         turn = np.arange(sides) * 2.0 * np.pi / sides
         rings.append(point + radii[k] * (np.cos(turn)[:, None] * u + np.sin(turn)[:, None] * v))
     material = np.repeat(np.array([int(m) for m in materials])[:, None], sides, axis=1)

@@ -41,14 +41,14 @@ from sim.types import (
     State,
     World,
 )
-from sim.warp_start import load_kernels, start_warp
+from sim.warp_start import finish_loading, start_loading, start_warp
 
 RANGE_M = 250.0  # things that stand still are drawn up to here
 SHADOW_RANGE_M = 90.0
 BLINK_HZ = 1.5  # indicators
 _NO_KEY = 0x7FFFFFFFFFFFFFFF
 _BAND_CPU = 1 << 16  # rows that one thread shades: all, so that few packs of points stay incomplete
-_KERNELS = (shade, raster, view, labels_2d, metering)  # modules of kernels that every image needs, the longest first
+_KERNELS = (shade, raster, view, metering, labels_2d)  # modules of kernels that every image needs, the longest first
 _LANES_CUDA = 32  # threads that share one instance's triangles
 
 
@@ -90,7 +90,7 @@ class Renderer:
         if worlds < 1 or actors < 1 or not 1 <= supersample <= 4:
             raise ValueError(f"worlds={worlds} actors={actors} supersample={supersample}; want >= 1, >= 1, 1..4")
         start_warp()
-        load_kernels(_KERNELS, device)
+        self._loading = start_loading(_KERNELS, device)  # while all else is set up
         self._device, self._worlds, self._actors, self._samples = device, worlds, actors, supersample
         self.device, self.worlds, self.actors = device, worlds, actors  # for other sensors of the same worlds
         self._camera = camera
@@ -201,6 +201,7 @@ class Renderer:
     # --------------------------------------------------------------------------------------------- one kernel a method
 
     def _launch(self, kernel: Any, dim: tuple[int, ...], inputs: list, outputs: list) -> Any:
+        finish_loading(self._loading)
         return wp.launch(kernel, dim, inputs=inputs, outputs=outputs, device=self._device, record_cmd=True)
 
     def _place_views(self, state: State) -> Any:
@@ -219,7 +220,7 @@ class Renderer:
         inputs += [_array(state.pitch_rad), _array(state.walk_s_m), _array(state.speed_mps), _array(state.accel_mps2)]
         inputs += [_array(state.steer_rad), _array(state.lane_s_m), _array(state.lane_lateral_m)]
         inputs += [_array(state.indicator), _array(state.door_s), _array(state.tick)]
-        inputs.append(BLINK_HZ * world.dt_s)
+        inputs = [*inputs, BLINK_HZ * world.dt_s]
         return self._launch(view.place_actors, (self._worlds, self._actors), inputs, [self._placed])
 
     def _cull(self, world: World) -> Any:
