@@ -1,7 +1,9 @@
 """Which kernels make a tick, a reset and each sense, in blocks of worlds."""
 
 import math
+from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,7 +29,7 @@ from sim.kernels import lanes as lane_kernels
 from sim.program import Program
 from sim.roads.lanepack import warp_view
 from sim.types import ROUTE_POINTS, ROUTE_STEP_M
-from sim.warp_start import start_loading
+from sim.warp_start import finish_loading, start_loading
 
 # Worlds are stepped in blocks of about this many actors, so that what one kernel wrote is still in the core's cache
 # when the next one reads it, however many worlds there are.
@@ -53,25 +55,43 @@ _AS_VECTORS = frozenset(
 )
 
 
-def load(config: SimConfig, lit: bool, device: Any) -> list[Future]:
+@dataclass(frozen=True)
+class Loading:
+    """Kernels that are being compiled and loaded: those that senses and resets need first, those of steps behind."""
+
+    rest: list[Future]
+    steps: list[Future]
+
+
+def load(config: SimConfig, lit: bool, device: Any) -> Loading:
     """Begin to load all kernels that a simulator launches, `lit` where there are signals; the longest first."""
-    modules = [sense, traffic, spawn, respawn, order]
-    modules += [people, spawn_people] if config.pedestrians else []
-    modules += [motion, dynamics, collision, lane_kernels]
-    modules += [parking] if config.parked else []
-    modules += [signals] if lit else []
-    return start_loading(modules, device)
+    rest = [sense, spawn, respawn, order]
+    rest += [people, spawn_people] if config.pedestrians else []
+    rest += [collision, lane_kernels]
+    rest += [parking] if config.parked else []
+    rest += [signals] if lit else []
+    return Loading(start_loading(rest, device), start_loading([traffic, motion, dynamics], device))
 
 
-def record(lanes: Any, config: SimConfig, buffers: Buffers, device: Any) -> dict[str, Program]:
+def record(lanes: Any, config: SimConfig, buffers: Buffers, loading: Loading, device: Any) -> dict[str, Program]:
     """The programs `step`, `reset`, `route`, `ego`, `boxes`, `sense_reset` and `observe` over `buffers`."""
     worlds = len(buffers.mask)
     size = worlds if device.is_cuda else max(1, BLOCK_ACTORS // config.actors)
     blocks = [
-        _Block(lanes, config, buffers, slice(first, min(first + size, worlds)), device).launches()
+        _Block(lanes, config, buffers, slice(first, min(first + size, worlds)), device)
         for first in range(0, worlds, size)
     ]
-    return {name: Program([launch for block in blocks for launch in block[name]], device) for name in blocks[0]}
+
+    def program(launches: Callable[[_Block], list[Any]], awaited: list[Future]) -> Program:
+        def make() -> list[Any]:
+            finish_loading(awaited)
+            return [launch for block in blocks for launch in launches(block)]
+
+        return Program(make, device)
+
+    senses = {name: program(launches, loading.rest) for name, launches in _SENSES.items()}
+    step = program(_Block.step, [*loading.rest, *loading.steps])
+    return {"step": step, "reset": program(_Block.reset, loading.rest)} | senses
 
 
 def _gain(dt_s: float, lag_s: float) -> float:
@@ -110,44 +130,53 @@ class _Block:
         }
         self._bound |= {name: self._view(name, tensor) for name, tensor in buffers.by_name().items()}
 
-    def launches(self) -> dict[str, list[Any]]:
-        """By program, in order."""
-        n, p, buffers = self._actors, self._people, self._buffers
-        route = (sense.sense_route, ROUTE_POINTS, buffers.route)
-        boxes = (sense.sense_boxes, n - 1, buffers.boxes)
-        ego = self._launch(sense.sense_ego, None, buffers.ego)
-        return {
-            "step": [
-                self._launch(traffic.plan_traffic, self._threads),
-                self._launch(motion.move_traffic, self._threads),
-                self._launch(dynamics.move_controlled, self._threads),
-                *([self._launch(people.walk, self._threads)] if p else []),
-                *([self._launch(parking.open_doors)] if self._parked else []),
-                self._launch(respawn.respawn),
-                *self._signals("everyone"),
-                *self._settle("everyone"),
-                self._launch(collision.find_collisions, self._threads, mask="everyone"),
-            ],
-            "reset": [
-                self._launch(spawn.spawn_ego),
-                self._launch(spawn.draw_character, n),
-                self._launch(spawn.spawn_vehicles),
-                *([self._launch(spawn_people.spawn_people, p)] if p else []),
-                self._launch(spawn.clear_rest, n),
-                *([self._launch(parking.park_cars)] if self._parked else []),
-                *([self._launch(order.lift_people, p)] if p else []),
-                *self._signals("mask"),
-                *self._settle("mask"),
-                self._launch(respawn.settle_speeds, n),
-                *self._settle("mask"),
-                self._launch(collision.find_collisions, self._threads),
-            ],
-            "route": [self._launch(*route, mask="everyone")],
-            "ego": [ego],
-            "boxes": [self._launch(*boxes, mask="everyone")] if n > 1 else [],
-            "sense_reset": [self._launch(*route), ego, *([self._launch(*boxes)] if n > 1 else [])],
-            "observe": [self._launch(sense.observe_actors, self._threads)],
-        }
+    def step(self) -> list[Any]:
+        """One tick."""
+        return [
+            self._launch(traffic.plan_traffic, self._threads),
+            self._launch(motion.move_traffic, self._threads),
+            self._launch(dynamics.move_controlled, self._threads),
+            *([self._launch(people.walk, self._threads)] if self._people else []),
+            *([self._launch(parking.open_doors)] if self._parked else []),
+            self._launch(respawn.respawn),
+            *self._signals("everyone"),
+            *self._settle("everyone"),
+            self._launch(collision.find_collisions, self._threads, mask="everyone"),
+        ]
+
+    def reset(self) -> list[Any]:
+        """New episodes."""
+        n, p = self._actors, self._people
+        return [
+            self._launch(spawn.spawn_ego),
+            self._launch(spawn.draw_character, n),
+            self._launch(spawn.spawn_vehicles),
+            *([self._launch(spawn_people.spawn_people, p)] if p else []),
+            self._launch(spawn.clear_rest, n),
+            *([self._launch(parking.park_cars)] if self._parked else []),
+            *([self._launch(order.lift_people, p)] if p else []),
+            *self._signals("mask"),
+            *self._settle("mask"),
+            self._launch(respawn.settle_speeds, n),
+            *self._settle("mask"),
+            self._launch(collision.find_collisions, self._threads),
+        ]
+
+    def route(self, mask: str = "everyone") -> list[Any]:
+        return [self._launch(sense.sense_route, ROUTE_POINTS, self._buffers.route, mask=mask)]
+
+    def ego(self) -> list[Any]:
+        return [self._launch(sense.sense_ego, None, self._buffers.ego)]
+
+    def boxes(self, mask: str = "everyone") -> list[Any]:
+        others = self._actors - 1
+        return [self._launch(sense.sense_boxes, others, self._buffers.boxes, mask=mask)] if others else []
+
+    def sense_reset(self) -> list[Any]:
+        return [*self.route("mask"), *self.ego(), *self.boxes("mask")]
+
+    def observe(self) -> list[Any]:
+        return [self._launch(sense.observe_actors, self._threads)]
 
     def _signals(self, mask: str) -> list[Any]:
         return [self._launch(signals.show_signals, mask=mask)] if self._lit else []
@@ -176,3 +205,12 @@ class _Block:
 
     def _view(self, name: str, tensor: torch.Tensor) -> wp.array:
         return warp_view(tensor[self._worlds], tensor.ndim > 1 and name in _AS_VECTORS)
+
+
+_SENSES: dict[str, Callable[[_Block], list[Any]]] = {
+    "route": _Block.route,
+    "ego": _Block.ego,
+    "boxes": _Block.boxes,
+    "sense_reset": _Block.sense_reset,
+    "observe": _Block.observe,
+}

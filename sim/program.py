@@ -1,34 +1,42 @@
-"""Launches that follow each other, recorded once and replayed in one call."""
+"""Launches that follow each other, recorded at their first run and replayed in one call."""
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import warp as wp
 
 
 class Program:
-    """Launches in order.
+    """Launches in order, made when first run: only then need their kernels be there.
 
     On the CPU they are captured as a graph that native code replays: a launch from Python costs 5 to 10 microseconds,
     one from the graph less than one.
     """
 
-    def __init__(self, launches: Sequence[Any], device: Any) -> None:
-        self._launches = list(launches)
+    def __init__(self, make: Callable[[], Sequence[Any]], device: Any) -> None:
+        self._make, self._device = make, device
         self._graph = None
-        if device.is_cpu and self._launches:
-            wp.capture_begin(device=device)
-            try:
-                self.run()
-            finally:
-                self._graph = wp.capture_end(device=device)
+
+    @functools.cached_property
+    def _launches(self) -> list[Any]:
+        return list(self._make())
 
     def run(self) -> None:
         """All launches once."""
-        if self._graph is not None:
+        if self._graph is None and self._device.is_cpu and self._launches:
+            wp.capture_begin(device=self._device)
+            try:
+                self._launch()
+            finally:
+                self._graph = wp.capture_end(device=self._device)
+        if self._graph is None:
+            self._launch()
+        else:
             wp.capture_launch(self._graph)
-            return
+
+    def _launch(self) -> None:
         for launch in self._launches:
             launch.launch()
 

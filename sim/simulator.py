@@ -66,13 +66,13 @@ class Simulator:
         wants_control = self._control_mask(controlled)
         self._graph = to_device(lanes, self.device)
         loading = load(config, len(self._graph.signal_junction) > 0, self._wp_device)
+        finish_loading(loading.rest)
         self._lanes, self._lane_tensors = pack_lanes(self._graph, self.device)
         self._buffers = allocate(self._graph, config, self.worlds, wants_control, self.device)
         self.world, self.state = self._buffers.world, self._buffers.state
         self._private = self._buffers.private
         self._digest: str | None = None
-        finish_loading(loading)
-        self.programs = record(self._lanes, config, self._buffers, self._wp_device)
+        self.programs = record(self._lanes, config, self._buffers, loading, self._wp_device)
         self.reset(torch.ones(self.worlds, dtype=torch.bool), seeds, map_index)
 
     # ---------------------------------------------------------------- episodes

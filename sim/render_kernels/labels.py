@@ -17,7 +17,6 @@ from sim.render_kernels.view import (
 )
 
 wp.set_module_options({"enable_backward": False})
-wp.set_module_options({"cpu_compiler_flags": f"{wp.config.cpu_compiler_flags or ''} -mprefer-vector-width=512"})
 wp.set_module_options({"max_unroll": 5})  # loops over a pack shall become vector instructions
 
 ROAD = wp.constant(7)

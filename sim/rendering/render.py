@@ -106,7 +106,7 @@ class Renderer:
         image = (worlds, len(camera.focal_px), camera.height_px, camera.width_px)
         self._extras = Extras(labels, image, actors, device, library or mesh_library()) if labels else None
         self._bound: tuple[int, ...] = ()
-        self._program = Program([], wp.get_device(device))
+        self._program = Program(list, wp.get_device(device))
 
     # ------------------------------------------------------------------------------------------------------ one call
 
@@ -164,7 +164,7 @@ class Renderer:
         bound = tuple(t.data_ptr() for t in tensors)
         if bound != self._bound:
             self._bound = bound
-            self._program = Program(self._record(world, state), wp.get_device(self._device))
+            self._program = Program(lambda: self._record(world, state), wp.get_device(self._device))
         return self._program
 
     def _record(self, world: World, state: State) -> list[Any]:
