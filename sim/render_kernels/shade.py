@@ -1,29 +1,17 @@
-"""The colour of each pixel: ground, meshes or sky, seen through air, on a filmic curve.
+"""The colour of each pixel: its points are collected in packs of a kind, shaded, and put on a filmic curve.
 
 Colours are linear RGB until the tone curve. Every quantity is a function of the pixel's own world.
 """
 
 import warp as wp
 
-from sim.render_kernels.appearance import (
-    CLOUDLESS,
-    Images,
-    Light,
-    bare_sky,
-    clouded,
-    exp_of,
-    headlight,
-    light_of,
-    mix,
-    to_the_24th,
-)
-from sim.render_kernels.ground_light import ground_light
+from sim.render_kernels.appearance import Images, light_of
 from sim.render_kernels.house_shade import way_of
 from sim.render_kernels.instances import first_triangle, kind_of, shade_of
-from sim.render_kernels.packs import GROUND, KINDS, PACK, SKY, Colours, Floats, Ints, Points, Shot
+from sim.render_kernels.pack_light import Pack, pack_light
+from sim.render_kernels.packs import GROUND, KINDS, PACK, SKY, Shot
 from sim.render_kernels.paving import site_of
-from sim.render_kernels.surface import mesh_light
-from sim.render_kernels.terrain import Ground, lamplight_at
+from sim.render_kernels.terrain import Ground
 from sim.render_kernels.view import DEPTH_ONE, ITEM_SHIFT, TERRAIN_NAME, TRIANGLE_MASK, Actors, Meshes, Statics, Views
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 5})
@@ -39,8 +27,6 @@ CURVE_STEPS = wp.constant(4096)  # of the curve from light to bytes: 256 to an o
 CURVE_SHIFT = wp.constant(15)  # of a float's bits, to its octave and step
 CURVE_START = wp.constant((127 - 12) << 8)  # the curve begins at 2^-12 and ends at BRIGHTEST
 BRIGHTEST = wp.constant(15.9)
-GLARE = wp.constant(2.0)  # of the light of one sample in a pixel of several, so that lamps do not fray their edges
-FILM_SATURATION = wp.constant(0.88)
 # A pack of each kind, side by side. Warp counts negative places from the end; masks tell the compiler that none is.
 SLOTS = 1 << (KINDS - 1).bit_length()
 SLOT_MASK = wp.constant(SLOTS - 1)
@@ -65,14 +51,6 @@ def step_of(x: wp.float32):
 def byte_of(curve: wp.array(dtype=wp.uint8), x: wp.float32):
     """The byte that shows so much light."""
     return curve[step_of(x)]
-
-
-@wp.func
-def developed(light: Light, rgb: wp.vec3, near_sun: wp.float32):
-    """Scene light as it falls on the sensor: veiled by what the lens scatters, a little greyed."""
-    seen = (rgb + light.veil_rgb + light.glow_rgb * (0.02 * near_sun)) * light.exposure
-    grey = 0.2126 * seen[0] + 0.7152 * seen[1] + 0.0722 * seen[2]
-    return mix(wp.vec3(grey, grey, grey), seen, FILM_SATURATION)
 
 
 @wp.func
@@ -101,103 +79,6 @@ def shot_of(
     shot.ahead = wp.vec3(axes[2, 0], axes[2, 1], axes[2, 2])
     shot.pixel = 1.0 / views.focal_px[view % views.cameras]
     return shot
-
-
-@wp.func
-def points_of(ground: Ground, light: Light, shot: Shot, u: Floats, v: Floats, depth: Floats, step: Floats):
-    """Rays through (u, v), pixels from the optical axis, that meet something at `depth`, and the lamps' light there."""
-    points = Points()
-    x = Floats()
-    y = Floats()
-    z = Floats()
-    length = Floats()
-    near_sun = Floats()
-    lamp = Floats()
-    pool = Floats()
-    for i in range(PACK):
-        toward = shot.ahead + shot.right * (u[i] * shot.pixel) + shot.down * (v[i] * shot.pixel)
-        x[i] = toward[0]
-        y[i] = toward[1]
-        z[i] = toward[2]
-        length[i] = wp.length(toward)
-        near_sun[i] = to_the_24th(wp.max(wp.dot(toward, light.sun) / length[i], 0.0))
-    if light.lamps > 0.0:
-        for i in range(PACK):
-            ray = wp.vec3(u[i] * shot.pixel, v[i] * shot.pixel, 1.0)
-            lamp[i] = headlight(light, ray, depth[i] * length[i])
-    if light.street > 0.0:
-        for i in range(PACK):
-            spread = lamplight_at(ground, shot.scene, shot.eye[0] + depth[i] * x[i], shot.eye[1] + depth[i] * y[i])
-            pool[i] = wp.where(depth[i] > 0.0, light.street * light.beam * 0.45 * spread, 0.0)
-    points.x = x
-    points.y = y
-    points.z = z
-    points.length = length
-    points.depth = depth
-    points.step = step
-    points.near_sun = near_sun
-    points.lamp = lamp
-    points.pool = pool
-    return points
-
-
-@wp.func
-def sky_light(images: Images, light: Light, shot: Shot, points: Points):
-    """Light from the sky along a pack of rays, with the sun and with clouds where there are any."""
-    x = points.x
-    y = points.y
-    z = points.z
-    length = points.length
-    near_sun = points.near_sun
-    out = Colours()
-    red = Floats()
-    green = Floats()
-    blue = Floats()
-    for i in range(PACK):
-        sight = wp.vec3(x[i], y[i], z[i]) * (1.0 / length[i])
-        rgb = bare_sky(light, sight, near_sun[i])
-        red[i] = rgb[0]
-        green[i] = rgb[1]
-        blue[i] = rgb[2]
-    if light.cloud >= CLOUDLESS:
-        for i in range(PACK):
-            sight = wp.vec3(x[i], y[i], z[i]) * (1.0 / length[i])
-            rgb = clouded(images, light, shot.variant, sight, near_sun[i], wp.vec3(red[i], green[i], blue[i]))
-            red[i] = rgb[0]
-            green[i] = rgb[1]
-            blue[i] = rgb[2]
-    out.red = red
-    out.green = green
-    out.blue = blue
-    return out
-
-
-@wp.func
-def through_air(light: Light, points: Points, seen: Colours, whole: Floats):
-    """What reaches the sensor of light from a pack of points; `whole` is 1 where a point has a pixel to itself."""
-    z = points.z
-    length = points.length
-    depth = points.depth
-    near_sun = points.near_sun
-    red = seen.red
-    green = seen.green
-    blue = seen.blue
-    for i in range(PACK):
-        thickness = depth[i] * length[i]
-        if depth[i] <= 0.0:
-            thickness = 55.0 / (wp.clamp(z[i] / length[i], 0.0, 1.0) + 0.012)
-        clear = exp_of(-light.extinction * thickness)
-        air = light.fog_rgb + light.glow_rgb * (0.25 * near_sun[i])
-        rgb = developed(light, mix(air, wp.vec3(red[i], green[i], blue[i]), clear), near_sun[i])
-        most = wp.where(whole[i] > 0.0, 1.0e9, GLARE)
-        red[i] = wp.min(rgb[0], most)
-        green[i] = wp.min(rgb[1], most)
-        blue[i] = wp.min(rgb[2], most)
-    out = Colours()
-    out.red = red
-    out.green = green
-    out.blue = blue
-    return out
 
 
 @wp.struct
@@ -243,6 +124,18 @@ def seen_by(
     if earlier:
         seen.members = 0
     return seen
+
+
+@wp.func
+def whole_pixel(key: wp.array3d(dtype=wp.int64), samples: int, view: int, row: int, column: int):
+    """Whether all samples of a pixel see the same surface."""
+    name = name_of(key[view, row * samples, column * samples])
+    whole = bool(True)
+    for sample in range(1, samples * samples):
+        other = key[view, row * samples + sample // samples, column * samples + sample % samples]
+        if name_of(other) != name:
+            whole = False
+    return whole
 
 
 @wp.kernel
@@ -309,11 +202,7 @@ def shade_pixels(
             if last:
                 passes = KINDS
             elif samples > 1:
-                name = name_of(key[view, row * samples, column * samples])
-                for sample in range(1, samples * samples):
-                    other = key[view, row * samples + sample // samples, column * samples + sample % samples]
-                    if name_of(other) != name:
-                        whole = False
+                whole = whole_pixel(key, samples, view, row, column)
                 mixed_out[view, row * views.width + column] = wp.vec4(0.0, 0.0, 0.0, wp.where(whole, 0.0, 1.0))
                 if not whole:
                     passes = samples * samples
@@ -383,40 +272,22 @@ def shade_pixels(
                         queued_depth[start + i] = queued_depth[start]
                         queued_name[start + i] = queued_name[start]
                         queued_shade[start + i] = queued_shade[start]
-                    u_px = Floats()
-                    v_px = Floats()
-                    depths = Floats()
-                    share_of = Floats()
-                    darks = Floats()
-                    unders = Floats()
-                    steps = Floats()
-                    names = Ints()
-                    shades = Floats()
+                    pack = Pack()
                     for i in range(PACK):
                         at = start + i
-                        u_px[i] = queued_u[at]
-                        v_px[i] = queued_v[at]
-                        depths[i] = queued_depth[at]
-                        share_of[i] = queued_share[at]
-                        darks[i] = queued_dark[at]
-                        unders[i] = queued_under[at]
-                        names[i] = queued_name[at]
-                        shades[i] = queued_shade[at]
-                        steps[i] = wp.where(share_of[i] > 0.0, 1.0, 1.0 / float(samples))
-                    points = points_of(ground, light, shot, u_px, v_px, depths, steps)
-                    points.dark = darks
-                    points.under = unders
-                    colours = Colours()
-                    if kind == GROUND:
-                        colours = ground_light(images, ground, site, light, shot, points)
-                    elif kind == SKY:
-                        colours = sky_light(images, light, shot, points)
-                    else:
-                        colours = mesh_light(
-                            images, meshes, actors, statics, light, shot, appearance_id, signal_phase, points, names,
-                            shades, kind,
-                        )  # fmt: skip
-                    colours = through_air(light, points, colours, share_of)
+                        pack.u[i] = queued_u[at]
+                        pack.v[i] = queued_v[at]
+                        pack.depth[i] = queued_depth[at]
+                        pack.share[i] = queued_share[at]
+                        pack.dark[i] = queued_dark[at]
+                        pack.under[i] = queued_under[at]
+                        pack.name[i] = queued_name[at]
+                        pack.shade_m[i] = queued_shade[at]
+                    colours = pack_light(
+                        images, meshes, actors, statics, ground, site, light, shot, appearance_id, signal_phase,
+                        1.0 / float(samples), kind, pack,
+                    )  # fmt: skip
+                    share_of = pack.share
                     red = colours.red
                     green = colours.green
                     blue = colours.blue
