@@ -29,7 +29,7 @@ from sim.rendering.weather import Weather
 from sim.simulator import Simulator
 from sim.types import Boxes3D, EgoState, GroundTruth, State, World
 
-ACTORS, PEOPLE, WORLDS = 160, 40, 8
+ACTORS, WORLDS = 160, 8
 CANDIDATES, MAPS = 64, 8
 LEAST_SEEN = 20  # actors with a pixel in the picture of 320 x 192
 SIZES = ((128, 72), (320, 192), (800, 450))

@@ -16,7 +16,7 @@ from pipelines.datasets.plan import Batch, plan_batches
 from pipelines.datasets.summary import Summary
 from pipelines.datasets.writers import WRITERS, finish, results
 from pipelines.fanout import fan_out_to_files
-from pipelines.memory import MEMORY, log_memory
+from pipelines.memory import MEMORY, log_memory, memory_told
 from pipelines.progress import Report, progress
 from pipelines.runs import claim, default_folder, remove_leftovers, run_folder
 from pipelines.worlds import check_inputs, map_key
@@ -34,6 +34,8 @@ def render(experiment: Experiment, out: Path | None) -> None:
     print(
         f"{summary.frames} frames of {experiment.render.scenes} scenes, {summary.objects} labelled objects in {folder}"
     )
+    held = [f"{process} {megabytes / 1000.0:.1f} GB" for process, megabytes in sorted(memory_told(folder).items())]
+    print(f"memory at most: {', '.join(held) or 'not known'}")
     print(f"look at {folder / 'index.html'}")
 
 

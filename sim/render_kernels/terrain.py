@@ -201,14 +201,6 @@ def surface_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32):
 
 
 @wp.func
-def height_at(ground: Ground, scene: wp.int32, x: wp.float32, y: wp.float32) -> wp.float32:
-    """Height of the ground in metres."""
-    if ground.flat[scene] == 1:
-        return 0.0
-    return surface_at(ground, scene, x, y)[0]
-
-
-@wp.func
 def normal_on(ground: Ground, plot: Plot, x: wp.float32, y: wp.float32) -> wp.vec3:
     """Upward unit normal, from heights one cell to each side, which smooths over the cells' edges."""
     cell = 1.0 / plot.heights_per_m
