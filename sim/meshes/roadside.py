@@ -7,7 +7,7 @@ from sim.meshes.sculpt import Material, Mesh, Sculptor
 # --- Signs ---
 
 _FACES = {
-    "round": (np.arange(12) + 0.5) * np.pi / 6,
+    "round": (np.arange(20) + 0.5) * np.pi / 10,
     "octagon": (np.arange(8) + 0.5) * np.pi / 4,
     "triangle": np.array([0.5, 7.0 / 6.0, 11.0 / 6.0]) * np.pi,
     "yield": np.array([1.5, 1.0 / 6.0, 5.0 / 6.0]) * np.pi,
@@ -20,8 +20,8 @@ def sign_face(shape: str, level: int) -> Mesh:
     """A plate that fills its box across and in height: a picture in front, bare metal behind."""
     sculptor = Sculptor()
     turn = _FACES[shape]
-    if level > 1 and shape in ("round", "octagon"):
-        turn = (np.arange(6) + 0.5) * np.pi / 3
+    if level > 1 and shape == "round":
+        turn = (np.arange(12) + 0.5) * np.pi / 6
     points = np.column_stack([np.cos(turn), np.sin(turn)])
     points = (points - points.min(axis=0)) / (points.max(axis=0) - points.min(axis=0)) - (0.5, 0.0)
     front = np.column_stack([np.full(len(turn), 0.02), points])
@@ -357,7 +357,7 @@ def barrier(level: int) -> Mesh:
 
 def _hoop(sculptor: Sculptor, x: float, level: int) -> None:
     """A bicycle's wheel, seen from both sides."""
-    turn = np.arange(6 if level else 10) * 2.0 * np.pi / (6 if level else 10)
+    turn = np.arange(10 if level else 16) * 2.0 * np.pi / (10 if level else 16)
     circle = np.column_stack([np.cos(turn), np.zeros(len(turn)), np.sin(turn)])
     outer, inner = 0.34 * circle + (x, 0.0, 0.34), 0.29 * circle + (x, 0.0, 0.34)
     for sign in (1.0, -1.0):

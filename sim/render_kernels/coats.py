@@ -50,22 +50,24 @@ def paint_rgb(chance: wp.float32, shade: wp.float32):
 
 @wp.func
 def cloth_rgb(chance: wp.float32, other: wp.float32):
-    """Colours of clothes: mostly dark, grey, blue and beige."""
-    if chance < 0.34:
-        return wp.vec3(0.020, 0.020, 0.023) + wp.vec3(0.12, 0.12, 0.13) * (other * other)
-    if chance < 0.48:
-        return wp.vec3(0.16, 0.16, 0.17) + wp.vec3(0.40, 0.39, 0.37) * other
-    if chance < 0.66:
-        return mix(wp.vec3(0.012, 0.02, 0.06), wp.vec3(0.09, 0.17, 0.34), other)
-    if chance < 0.76:
-        return mix(wp.vec3(0.22, 0.16, 0.10), wp.vec3(0.48, 0.40, 0.29), other)
-    if chance < 0.85:
-        return mix(wp.vec3(0.26, 0.015, 0.02), wp.vec3(0.46, 0.08, 0.05), other)
+    """Colours of clothes; those that trousers have first: black, jeans, beige."""
+    if chance < 0.30:
+        return wp.vec3(0.009, 0.009, 0.011) + wp.vec3(0.045, 0.045, 0.050) * (other * other)
+    if chance < 0.50:
+        return mix(wp.vec3(0.006, 0.010, 0.030), wp.vec3(0.050, 0.090, 0.190), other * other)
+    if chance < 0.58:
+        return mix(wp.vec3(0.10, 0.07, 0.042), wp.vec3(0.44, 0.36, 0.26), other)
+    if chance < 0.68:
+        return wp.vec3(0.07, 0.07, 0.075) + wp.vec3(0.28, 0.27, 0.26) * other
+    if chance < 0.80:
+        return wp.vec3(0.52, 0.52, 0.51) + wp.vec3(0.26, 0.25, 0.24) * other
+    if chance < 0.87:
+        return mix(wp.vec3(0.20, 0.008, 0.012), wp.vec3(0.46, 0.05, 0.035), other)
     if chance < 0.92:
-        return mix(wp.vec3(0.03, 0.07, 0.03), wp.vec3(0.20, 0.24, 0.09), other)
+        return mix(wp.vec3(0.012, 0.035, 0.016), wp.vec3(0.14, 0.18, 0.06), other)
     if chance < 0.96:
-        return mix(wp.vec3(0.42, 0.14, 0.22), wp.vec3(0.26, 0.10, 0.30), other)
-    return mix(wp.vec3(0.60, 0.42, 0.06), wp.vec3(0.55, 0.20, 0.03), other)
+        return mix(wp.vec3(0.40, 0.10, 0.18), wp.vec3(0.14, 0.04, 0.18), other)
+    return mix(wp.vec3(0.62, 0.42, 0.05), wp.vec3(0.55, 0.18, 0.02), other)
 
 
 @wp.func
@@ -233,17 +235,17 @@ def dressed(coat: Coat, material: wp.int32, tint: wp.int32, metric: wp.vec3, tex
     chance = hashed(tint, 1)
     other = hashed(tint, 2)
     if material == 12 or material == 24:
-        chance = 0.72 * hashed(tint, 7)
+        chance = 0.62 * hashed(tint, 7)
         other = 0.7 * hashed(tint, 8)
-        coat.albedo = cloth_rgb(chance, other)
-        return coat
     coat.albedo = cloth_rgb(chance, other)
     style = hashed(tint, 13)
     # Folds, and the shade of what hangs over.
     fold = metric[2] * 5.0 + metric[1] * 3.1 + metric[0] * 2.3 + style
     ruffle = metric[2] * 13.0 - metric[1] * 8.0 + metric[0] * 5.0
     crease = wp.abs(fold - wp.floor(fold) - 0.5) + 0.6 * wp.abs(ruffle - wp.floor(ruffle) - 0.5)
-    coat.albedo = coat.albedo * (0.89 + 0.28 * crease)
+    coat.albedo = coat.albedo * (0.80 + 0.50 * crease)
+    if material == 12 or material == 24:
+        return coat
     if style < 0.07:
         band = metric[2] * 22.0 - wp.floor(metric[2] * 22.0)
         if band < 0.4 and texel_m < 0.02:
