@@ -14,6 +14,7 @@ from sim.meshes.car_shapes import CarShape
 from sim.meshes.sculpt import Material, Mesh, Sculptor
 from sim.meshes.wheels import wheel
 
+_UPRIGHT_LAMP_M = 0.3  # taller tail lamps stand upright at the corners
 _COLUMNS = np.array([-1.0, -0.82, -0.60, -0.30, 0.0, 0.30, 0.60, 0.82, 1.0])  # of face and tail, right to left
 _ROUND = np.abs(_COLUMNS) ** 2.6  # how a rounded end falls back towards its corners
 _RISE = np.array([0.0, 0.50, 0.80, 0.97, 1.0, 0.97, 0.80, 0.50, 0.0])  # of a bonnet from its edge to its middle
@@ -218,9 +219,10 @@ def _add_end(sculptor: Sculptor, body: Body, front: bool) -> None:
     """Lamps in the upper corners, the grille between them or below, black skirts."""
     s, points = body.shape, body.face if front else body.tail
     material, anchor = np.full((4, 8), int(_PAINT)), np.zeros((4, 8, 3))
-    for first in (0, 6):
-        material[3, first : first + 2] = Material.HEAD_LAMP if front else Material.TAIL_LAMP
-        anchor[3, first : first + 2] = points[3:5, first : first + 3].reshape(-1, 3).mean(axis=0)
+    wide = 1 if not front and s.tail_lamp_h > _UPRIGHT_LAMP_M else 2  # columns
+    for first in (0, 8 - wide):
+        material[3, first : first + wide] = Material.HEAD_LAMP if front else Material.TAIL_LAMP
+        anchor[3, first : first + wide] = points[3:5, first : first + wide + 1].reshape(-1, 3).mean(axis=0)
     material[0] = _BLACK
     if s.cladding:
         material[1] = _BLACK
