@@ -21,7 +21,8 @@ class Program:
 
     @functools.cached_property
     def _launches(self) -> list[Any]:
-        return list(self._make())
+        launches, self._make = list(self._make()), list  # what makes them may hold whom this belongs to: let go of it
+        return launches
 
     def run(self) -> None:
         """All launches once."""
