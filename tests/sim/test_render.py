@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -376,3 +378,16 @@ def test_the_table_from_light_to_bytes_is_the_filmic_curve():
     shown = wp.zeros(len(x), dtype=wp.uint8, device="cpu")
     wp.launch(show_light, len(x), [wp.array(curve, device="cpu"), wp.array(x, device="cpu")], [shown], device="cpu")
     assert np.abs(shown.numpy() - want).max() < 1.0
+
+
+def test_a_renderer_is_freed_with_its_last_user():
+    """Without the garbage collector: a job that goes from map to map would hold the memory of many."""
+    world, state = make_world([[Actor(ActorKind.CAR, 14.0, 0.0)]])
+    gc.disable()
+    try:
+        frame, _, renderer = shoot(world, state)
+        left = weakref.ref(renderer)
+        del frame, renderer
+        assert left() is None
+    finally:
+        gc.enable()
