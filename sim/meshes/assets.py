@@ -9,7 +9,7 @@ import numpy as np
 from sim.meshes import people
 from sim.meshes.car_shapes import CLASSES, VARIANTS
 from sim.meshes.glb import LEVEL_TRIANGLES, read_glb, simplified
-from sim.meshes.library import LEVELS, SPECK, MeshLibrary, Model, mesh_library, triangle_tables
+from sim.meshes.library import LEVELS, MeshLibrary, Model, mesh_library, triangle_tables
 from sim.meshes.looks import FIRST_COLOUR
 from sim.meshes.speck import speck
 from sim.meshes.street import Street
@@ -49,20 +49,22 @@ def with_assets(assets: Mapping[str, Path]) -> MeshLibrary:
             raise ValueError(f"assets: unknown model {name!r}; choose from {', '.join(known)}")
         whole, own = read_glb(Path(path))
         looks.append(own)
-        for level, most in enumerate((*LEVEL_TRIANGLES, LEVEL_TRIANGLES[-1])):
+        built = []
+        for most in LEVEL_TRIANGLES:
             mesh = simplified(replace(whole, material=whole.material + colours), most)
             points = mesh.corners_m.reshape(-1, 3)
             if not len(points) or np.ptp(points, axis=0).min() <= 0.0:
                 raise ValueError(f"{path}: nothing is left of it in {most} triangles; model it with larger faces")
             low, high = points.min(axis=0), points.max(axis=0)
             foot = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), low[2]])
-            if level == SPECK:
-                mesh = speck(mesh)
-            rows.append(triangle_tables(mesh, foot, high - low))
-            models = list(known[name])
+            built.append((mesh, foot, high - low))
+        coarsest, *box = built[-1]
+        models = list(known[name])
+        for level, (mesh, foot, extent) in enumerate([*built, (speck(coarsest), *box)]):
+            rows.append(triangle_tables(mesh, foot, extent))
             first[models, level], count[models, level] = total, len(mesh.material)
             total += len(mesh.material)
-            count[models, LEVELS:] = 0  # the file has no open doors
+        count[models, LEVELS:] = 0  # the file has no open doors
         colours += len(own)
     tables = (
         {key: np.concatenate([getattr(library, key), *(row[key] for row in rows)]) for key in rows[0]} if rows else {}

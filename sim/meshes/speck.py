@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sim.meshes.sculpt import Mesh
+from sim.meshes.sculpt import Mesh, Sculptor
 
 _COLUMNS, _ROWS = 40, 20  # points at which silhouettes are looked up; rows of both boxes
 
@@ -19,14 +19,15 @@ def speck(mesh: Mesh) -> Mesh:
     low, high = points.min(axis=0), points.max(axis=0)
     covered = [_covered(mesh.corners_m[..., [axis, 2]], low[[axis, 2]], high[[axis, 2]]) for axis in (0, 1)]
     levels = np.linspace(low[2], high[2], 3)
-    corners, materials = [], []
+    sculptor = Sculptor()
     for half, (bottom, top) in enumerate(pairwise(levels)):
         rows = slice(half * _ROWS // 2, (half + 1) * _ROWS // 2)
-        x, y = (_stretch(cover[:, rows].any(axis=0), low[axis], high[axis]) for axis, cover in enumerate(covered))
-        corners.append(_tube(x, y, bottom, top))
+        x, y = (_stretch(np.any(cover[:, rows], axis=0), low[axis], high[axis]) for axis, cover in enumerate(covered))
         seen = sum(cover[:, rows].sum(axis=(1, 2)) for cover in covered)
-        materials.append(np.full(8, np.bincount(mesh.material, seen).argmax()))
-    return Mesh(np.concatenate(corners), np.concatenate(materials).astype(np.int32))
+        foot = np.array([(x[0], y[0], bottom), (x[1], y[0], bottom), (x[1], y[1], bottom), (x[0], y[1], bottom)])
+        material = np.full((1, 4), np.bincount(mesh.material, seen).argmax())
+        sculptor.loft(np.array([foot, foot + (0.0, 0.0, top - bottom)]), material)
+    return sculptor.mesh()
 
 
 def _covered(corner: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -47,13 +48,3 @@ def _stretch(covered: np.ndarray, low: float, high: float) -> tuple[float, float
     column = np.nonzero(covered)[1].mean() + 0.5 if covered.any() else 0.5 * _COLUMNS
     middle = min(max(low + column / _COLUMNS * (high - low), low + half), high - half)
     return middle - half, middle + half
-
-
-def _tube(x: tuple[float, float], y: tuple[float, float], bottom: float, top: float) -> np.ndarray:
-    """The four sides (8, 3, 3) of an upright box, seen from outside."""
-    ring = np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])])
-    sides = []
-    for p, q in zip(ring, np.roll(ring, -1, axis=0)):
-        a, b, c, d = (*p, bottom), (*q, bottom), (*q, top), (*p, top)
-        sides += [(a, b, c), (a, c, d)]
-    return np.array(sides)

@@ -59,6 +59,7 @@ class Spans:
 
 @wp.func
 def spans_of(ground: Ground, plot: Plot, light: Light, shot: Shot, points: Points):
+    """Walks first: they are raised, and rays end on them before they would on the road."""
     spans = Spans()
     ray_x = points.x
     ray_y = points.y
